@@ -1,0 +1,126 @@
+"""What every test stands on: its own folders, no network, repeatable property tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+OFFLINE = ROOT / "tests" / "support" / "offline"
+
+# Property tests repeat exactly from run to run; `make slow` looks further, with fresh seeds.
+_QUIET = (HealthCheck.too_slow,)
+settings.register_profile(
+    "ci", derandomize=True, database=None, deadline=None, suppress_health_check=_QUIET
+)
+settings.register_profile(
+    "slow", max_examples=2000, database=None, deadline=None, suppress_health_check=_QUIET
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def _load_guard() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("vcplab_test_guard", OFFLINE / "sitecustomize.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class _Watch:
+    """Refuses and keeps every attempt of this process to reach another machine."""
+
+    def __init__(self) -> None:
+        self.guard = _load_guard()
+        self.attempts: list[str] = []
+        sys.addaudithook(self._see)
+
+    def _see(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event.startswith("socket."):
+            reached = self.guard.attempt(event, arguments)
+            if reached is not None:
+                self.attempts.append(reached)
+                self.guard.refuse(reached, None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Isolate the run before any test module, and with it vcplab, is imported."""
+    folder = Path(tempfile.mkdtemp(prefix="vcplab-tests-"))
+    for name in [name for name in os.environ if name.startswith("VCPLAB_")]:
+        del os.environ[name]
+    os.environ.update(
+        {
+            "VCPLAB_CACHE_DIR": str(folder / "cache"),
+            "VCPLAB_DATA_DIR": str(folder / "data"),
+            "HF_HUB_OFFLINE": "1",
+            "TRANSFORMERS_OFFLINE": "1",
+            "HF_HOME": str(folder / "huggingface"),
+            "IR_DATASETS_HOME": str(folder / "ir_datasets"),
+            # The user's own vcplab.toml is not the tests' business.
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            "MPLBACKEND": "Agg",
+            "TOKENIZERS_PARALLELISM": "false",
+            # A test that waits for a colour terminal, a pager or an editor would hang.
+            "NO_COLOR": "1",
+            "PAGER": "cat",
+        }
+    )
+    config.stash[_FOLDER] = folder
+    config.stash[_WATCH] = _Watch()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing behind."""
+    folder = config.stash.get(_FOLDER, None)
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+_FOLDER = pytest.StashKey[Path]()
+_WATCH = pytest.StashKey[_Watch]()
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture
+def outside_attempts(request: pytest.FixtureRequest) -> list[str]:
+    """What this process has tried to reach outside the machine during the test, so far."""
+    return request.config.stash[_WATCH].attempts
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaves_this_machine(outside_attempts: list[str]) -> Iterator[None]:
+    """Fail the test during which something tried to, even if the code swallowed the refusal."""
+    outside_attempts.clear()
+    yield
+    seen = list(outside_attempts)
+    outside_attempts.clear()
+    assert not seen, f"the test tried to reach another machine: {seen}"
+
+
+@pytest.fixture
+def offline_environment(tmp_path: Path) -> dict[str, str]:
+    """An environment whose Python processes refuse and log every outside attempt.
+
+    The log is the file named by its VCPLAB_TEST_SOCKET_LOG.
+    """
+    environment = dict(os.environ)
+    path = [str(OFFLINE), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(part for part in path if part)
+    environment["VCPLAB_TEST_SOCKET_LOG"] = str(tmp_path / "sockets.log")
+    environment["VCPLAB_CACHE_DIR"] = str(tmp_path / "cache")
+    return environment

@@ -1,0 +1,119 @@
+"""vcplab: a Jupyter research workbench for agent memory, tools and group chats.
+
+    import vcplab as vl
+
+    board = vl.compare([vl.BM25(), vl.LightMemo()], vl.datasets.load("diaries"))
+
+Importing the package loads nothing but this table: each public name is imported from its room when
+    it
+is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vcplab.core.errors import VCPError, VCPErrorCode
+    from vcplab.core.loop import allow_nested_loops, run, submit
+    from vcplab.core.settings import Settings, get_settings, override_settings
+    from vcplab.core.workspace import Workspace
+    from vcplab.evaluation import datasets
+    from vcplab.evaluation.comparison import Comparison, compare
+    from vcplab.evaluation.tuning import tune
+    from vcplab.memory.corpus import Corpus
+    from vcplab.memory.document import Document
+    from vcplab.memory.recipes.light import LightMemo
+    from vcplab.memory.stages.fusion import RRF, Convex
+    from vcplab.memory.stages.lanes import BM25, Dense
+    from vcplab.memory.stages.queries import Rewrite
+    from vcplab.memory.stages.ranking import Decay, Top
+    from vcplab.models.embedding.hashing import HashEmbedder
+    from vcplab.models.embedding.lsa import LSA
+    from vcplab.models.embedding.minilm import MiniLM
+    from vcplab.models.embedding.sentence import SentenceTransformer
+    from vcplab.text.analysis import Analyzer
+
+# Public name → the module that defines it (None: the module itself is the name).
+_EXPORTS: dict[str, tuple[str, str | None]] = {
+    "Analyzer": ("vcplab.text.analysis", "Analyzer"),
+    "BM25": ("vcplab.memory.stages.lanes", "BM25"),
+    "Comparison": ("vcplab.evaluation.comparison", "Comparison"),
+    "Convex": ("vcplab.memory.stages.fusion", "Convex"),
+    "Corpus": ("vcplab.memory.corpus", "Corpus"),
+    "Decay": ("vcplab.memory.stages.ranking", "Decay"),
+    "Dense": ("vcplab.memory.stages.lanes", "Dense"),
+    "Document": ("vcplab.memory.document", "Document"),
+    "HashEmbedder": ("vcplab.models.embedding.hashing", "HashEmbedder"),
+    "LSA": ("vcplab.models.embedding.lsa", "LSA"),
+    "LightMemo": ("vcplab.memory.recipes.light", "LightMemo"),
+    "MiniLM": ("vcplab.models.embedding.minilm", "MiniLM"),
+    "RRF": ("vcplab.memory.stages.fusion", "RRF"),
+    "Rewrite": ("vcplab.memory.stages.queries", "Rewrite"),
+    "SentenceTransformer": ("vcplab.models.embedding.sentence", "SentenceTransformer"),
+    "Settings": ("vcplab.core.settings", "Settings"),
+    "Top": ("vcplab.memory.stages.ranking", "Top"),
+    "VCPError": ("vcplab.core.errors", "VCPError"),
+    "VCPErrorCode": ("vcplab.core.errors", "VCPErrorCode"),
+    "Workspace": ("vcplab.core.workspace", "Workspace"),
+    "allow_nested_loops": ("vcplab.core.loop", "allow_nested_loops"),
+    "compare": ("vcplab.evaluation.comparison", "compare"),
+    "datasets": ("vcplab.evaluation.datasets", None),
+    "get_settings": ("vcplab.core.settings", "get_settings"),
+    "override_settings": ("vcplab.core.settings", "override_settings"),
+    "run": ("vcplab.core.loop", "run"),
+    "submit": ("vcplab.core.loop", "submit"),
+    "tune": ("vcplab.evaluation.tuning", "tune"),
+}
+
+__all__ = [
+    "BM25",
+    "LSA",
+    "RRF",
+    "Analyzer",
+    "Comparison",
+    "Convex",
+    "Corpus",
+    "Decay",
+    "Dense",
+    "Document",
+    "HashEmbedder",
+    "LightMemo",
+    "MiniLM",
+    "Rewrite",
+    "SentenceTransformer",
+    "Settings",
+    "Top",
+    "VCPError",
+    "VCPErrorCode",
+    "Workspace",
+    "__version__",
+    "allow_nested_loops",
+    "compare",
+    "datasets",
+    "get_settings",
+    "override_settings",
+    "run",
+    "submit",
+    "tune",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("vcplab")
+    elif name in _EXPORTS:
+        module, attribute = _EXPORTS[name]
+        loaded = import_module(module)
+        value = loaded if attribute is None else getattr(loaded, attribute)
+    else:
+        raise AttributeError(f"module 'vcplab' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""The parts of `vcplab.core.loop`. Private: import from there."""

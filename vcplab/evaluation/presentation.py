@@ -1,0 +1,204 @@
+"""How a comparison is told: table cells, notes, text and HTML."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import platform
+import shutil
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from vcplab.core.display import (
+    SafeHtml,
+    display_width,
+    escape,
+    format_number,
+    html_table,
+    plain_table,
+    style_block,
+)
+
+if TYPE_CHECKING:
+    from vcplab.evaluation.comparison import Comparison
+
+__all__ = ["cells", "html", "marks", "notes", "p_text", "table_html", "text", "versions"]
+
+_PACKAGES = (
+    "vcplab",
+    "numpy",
+    "pandas",
+    "scipy",
+    "statsmodels",
+    "ir_measures",
+    "bm25s",
+    "scikit-learn",
+    "tokenizers",
+)
+_MARKS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    found = {"Python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def marks(p: float) -> str:
+    """Stars of an adjusted p-value: * below .05, ** below .01, *** below .001."""
+    return next((stars for limit, stars in _MARKS if p < limit), "")
+
+
+def _signed(value: float) -> str:
+    shown = format_number(value)
+    return f"+{shown}" if value > 0 and shown.strip("0.") else shown
+
+
+def p_text(value: float) -> str:
+    """A p-value for a table."""
+    if value != value:
+        return "–"
+    return "<.001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
+
+
+def cells(
+    board: Comparison, metrics: Sequence[str]
+) -> tuple[list[str], list[list[Any]], set[tuple[int, int]]]:
+    """Headings, rows and the cells with the best mean of each metric.
+
+    Args:
+        board: The comparison.
+        metrics: Those to show.
+    """
+    long = board.to_frame()
+    tested = bool(long["p"].notna().any())
+    headings = ["system"]
+    rows: list[list[Any]] = [[name] for name in board.names]
+    best: set[tuple[int, int]] = set()
+    for metric in metrics:
+        part = long[long["metric"] == metric].reset_index(drop=True)
+        leader = part["mean"].max()
+        shown = part.to_dict("records")
+        best |= {(i, len(headings)) for i, row in enumerate(shown) if row["mean"] == leader}
+        headings.append(f"{metric} [{board.plan.confidence:.0%}]")
+        if tested:
+            headings += ["Δ", "p"]
+        for cell, row in zip(rows, shown, strict=True):
+            cell.append(
+                f"{format_number(row['mean'])} "
+                f"[{format_number(row['low'])}, {format_number(row['high'])}]"
+            )
+            if tested and row["system"] == board.baseline:
+                cell += ["baseline", ""]
+            elif tested:
+                stars = marks(row["p_adjusted"])
+                cell += [f"{_signed(row['delta'])} {stars:<3}", p_text(row["p_adjusted"])]
+    headings.append("ms/query")
+    for name, cell in zip(board.names, rows, strict=True):
+        cell.append(format_number(board.milliseconds(name), 2))
+    return headings, rows, best
+
+
+def _left_out(board: Comparison) -> str:
+    if not board.excluded:
+        return ""
+    shown = f"; {board.excluded} left out, because no document is relevant"
+    if "class" in board.data.queries.columns:
+        frame = board.per_query
+        first = frame[(frame["system"] == board.names[0]) & frame[board.metrics[0]].isna()]
+        counts = first["class"].value_counts()
+        shown += f" ({', '.join(f'{name} {count}' for name, count in counts.items())})"
+    return shown
+
+
+def notes(board: Comparison) -> list[str]:
+    """What has to be known to read the table, one line each."""
+    facts, plan = board.data.facts(), board.plan
+    lines = [
+        f"Data: {facts['name']}, version {facts['version']}, split {facts['split']}, licence "
+        f"{facts['licence']}, hash {facts['hash'][:12]}; {facts['documents']:,} documents; "
+        f"{board.n} of {facts['queries']} queries count{_left_out(board)}.",
+        f"Intervals: {plan.confidence:.0%} bootstrap ({plan.interval}, {plan.resamples:,} samples "
+        f"of queries).",
+    ]
+    if board.baseline is not None and len(board.names) > 1:
+        test = (
+            f"paired permutation test, {plan.permutations:,} permutations"
+            if plan.test == "permutation"
+            else "paired t-test"
+        )
+        adjusted = (
+            "not adjusted"
+            if plan.correction == "none"
+            else f"adjusted per metric ({plan.correction}) for {len(board.names) - 1} comparison(s)"
+        )
+        lines.append(
+            f"Δ: mean difference from {board.baseline}; p: two-sided {test}, {adjusted}; "
+            "* p < .05, ** p < .01, *** p < .001."
+        )
+    lines.append(
+        f"ms/query: mean CPU milliseconds, measured when the outputs were computed; k = {board.k}; "
+        f"seed {plan.seed}."
+    )
+    lines.append(", ".join(f"{name} {version}" for name, version in versions().items()) + ".")
+    if facts["problems"]:
+        lines.append(f"The data files have {facts['problems']} problem(s): see data.report.")
+    return lines + [f"Notice: {notice}" for notice in board.notices]
+
+
+def text(board: Comparison, width: int | None = None) -> str:
+    """Aligned tables, as many metrics beside each other as fit, and the notes."""
+    if width is None:
+        width = shutil.get_terminal_size((120, 24)).columns
+    tables: list[str] = []
+    group: list[str] = []
+    drawn = ""
+    for metric in board.metrics:
+        candidate = _draw(board, [*group, metric])
+        if group and display_width(candidate.partition("\n")[0]) > width:
+            tables.append(drawn)
+            group, candidate = [], _draw(board, [metric])
+        group.append(metric)
+        drawn = candidate
+    tables.append(drawn)
+    lines = [f"  {_printable(line)}" for line in notes(board)]
+    return "\n\n".join([*tables, "\n".join(lines)])
+
+
+def _printable(line: str) -> str:
+    # The same cleaning as a table cell gets: a name may hold terminal control sequences.
+    return plain_table([line], []).partition("\n")[0]
+
+
+def _draw(board: Comparison, metrics: Sequence[str]) -> str:
+    headings, rows, _ = cells(board, metrics)
+    return plain_table(headings, rows, align=["left", *["right"] * (len(headings) - 1)])  # type: ignore[list-item]
+
+
+def table_html(board: Comparison) -> SafeHtml:
+    """The table as HTML, best means stressed."""
+    headings, rows, best = cells(board, board.metrics)
+    return html_table(
+        headings,
+        rows,
+        caption=f"{len(board.names)} systems on {board.data.name}",
+        align=["left", *["right"] * (len(headings) - 1)],  # type: ignore[list-item]
+        highlight=best,
+    )
+
+
+def notes_html(board: Comparison) -> SafeHtml:
+    """The notes as small print."""
+    lines = "".join(f"<div>{escape(line)}</div>" for line in notes(board))
+    return SafeHtml(f'<div class="vcplab" style="font-size: 0.85em; max-width: 80em">{lines}</div>')
+
+
+def html(board: Comparison) -> str:
+    """Table and notes with their style sheet."""
+    return str(style_block() + table_html(board) + notes_html(board))

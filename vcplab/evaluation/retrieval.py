@@ -1,0 +1,279 @@
+"""The retrieval task: queries in, ranked documents out, measured by ir_measures."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from vcplab.core.errors import InvalidDataError, InvalidInputError
+from vcplab.evaluation.measures import parse_metrics
+from vcplab.evaluation.systems import System, as_system
+from vcplab.evaluation.tasks import Output, SystemInfo
+
+if TYPE_CHECKING:
+    from vcplab.evaluation.data import RetrievalData
+
+__all__ = ["RetrievalTask"]
+
+# What a system may see of a query. Classes and splits are the judge's.
+_VISIBLE = ("qid", "query", "language", "asked_at")
+
+
+class RetrievalTask:
+    """Rank the documents of a corpus for each query.
+
+    An output is ``{"docnos": [...], "scores": [...], "ms": CPU milliseconds or None}``, best first.
+
+    Args:
+        data: Corpus, queries and judgements.
+        k: Documents kept per query.
+
+    Raises:
+        InvalidInputError: ``k`` is not positive.
+    """
+
+    name = "retrieval"
+
+    def __init__(self, data: RetrievalData, k: int = 100) -> None:
+        if k < 1:
+            raise InvalidInputError(
+                f"k must be at least 1, not {k}.", where="k", next_step="Use for example k=100."
+            )
+        self.data = data
+        self.k = k
+        self._bound: dict[int, tuple[System, Any]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Bound retrievers are rebuilt where the task arrives.
+        return {"data": self.data, "k": self.k, "_bound": {}}
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the corpus and k; the queries enter by :meth:`digest`, the judgements not."""
+        return _sha("retrieval", self.data.corpus.fingerprint, str(self.k))
+
+    def items(self) -> Sequence[str]:
+        """Query ids in order."""
+        return [str(qid) for qid in self.data.queries["qid"]]
+
+    @cached_property
+    def _queries(self) -> pd.DataFrame:
+        shown = [column for column in _VISIBLE if column in self.data.queries.columns]
+        return self.data.queries[shown].set_index("qid", drop=False)
+
+    def digest(self, items: Sequence[str]) -> str:
+        """Hash of the queries as systems see them."""
+        rows = self._queries.loc[list(items)]
+        parts = [str(value) for row in rows.itertuples(index=False) for value in row]
+        return _sha(*rows.columns, *parts)
+
+    @cached_property
+    def counted(self) -> frozenset[str]:
+        """Queries with at least one relevant judgement (label 1 or more): only these are scored."""
+        qrels = self.data.qrels
+        return frozenset(qrels.loc[qrels["label"] > 0, "qid"])
+
+    def describe(self, system: Any) -> SystemInfo:
+        """Name, fingerprint and parameters of a competitor."""
+        system = as_system(system)
+        fingerprint = system.fingerprint
+        corpus = getattr(system.value, "corpus", None)
+        elsewhere = getattr(corpus, "fingerprint", None)
+        if system.kind == "retriever" and fingerprint is not None:
+            # A bound retriever reads its own corpus, which may be another one.
+            fingerprint = None if elsewhere is None else _sha("bound", fingerprint, str(elsewhere))
+            if elsewhere == self.data.corpus.fingerprint:
+                fingerprint = system.fingerprint
+        return SystemInfo(system.name, fingerprint, system.parameters)
+
+    def prepare(self, systems: Sequence[Any]) -> None:
+        """Bind recipes to the corpus and build their indexes and encodings."""
+        for system in systems:
+            retriever = self._retriever(as_system(system))
+            ready = getattr(retriever, "prepare", None)
+            if callable(ready):
+                ready()
+
+    def _retriever(self, system: System) -> Any:
+        if system.kind in ("function", "run"):
+            return None
+        known = self._bound.get(id(system.value))
+        if known is None:
+            value = system.value
+            known = (system, value.on(self.data.corpus) if system.kind == "recipe" else value)
+            self._bound[id(value)] = known
+        return known[1]
+
+    def run(self, systems: Sequence[Any], items: Sequence[str]) -> list[list[Output]]:
+        """Ranked documents per system and query; shared prefixes of the systems run once."""
+        memo = _new_memo()
+        queries = self._queries.loc[list(items)].reset_index(drop=True)
+        results = []
+        for given in systems:
+            system = as_system(given)
+            try:
+                results.append(self._run_one(system, queries, memo))
+            except Exception as error:
+                error.add_note(f"While {system.name!r} answered {_span(items)}.")
+                raise
+        return results
+
+    def _run_one(self, system: System, queries: pd.DataFrame, memo: Any) -> list[Output]:
+        notices: list[str] = []
+        costs: Sequence[float | None]
+        if system.kind == "run":
+            wanted = system.value["qid"].isin(queries["qid"])
+            frame, costs = system.value[wanted], [None] * len(queries)
+        elif system.kind == "function":
+            began = time.process_time()
+            frame = system.value(queries.copy())
+            spent = (time.process_time() - began) * 1000 / max(1, len(queries))
+            costs = [spent] * len(queries)
+            frame = _checked(frame, system.name)
+        else:
+            retriever = self._retriever(system)
+            if callable(getattr(retriever, "run", None)):
+                result = retriever.run(queries, self.k, memo)
+                frame, notices = result.frame, list(result.notices)
+                costs = [float(ms) for ms in result.milliseconds]
+            else:
+                frame, costs = _search_each(retriever, queries, self.k)
+        outputs = _outputs(frame, queries["qid"].tolist(), costs, self.k, system.name, notices)
+        if notices and outputs:
+            outputs[0]["notices"] = notices
+        return outputs
+
+    def measure(self, outputs: Mapping[str, Output], metrics: Sequence[Any]) -> pd.DataFrame:
+        """Scores per query by ir_measures.
+
+        Queries without a relevant judgement have NaN; judged queries for which nothing was
+        returned, or on which the system failed, have 0.
+
+        Args:
+            outputs: Query id → output of one system.
+            metrics: Names or ir_measures measures.
+
+        Raises:
+            InvalidInputError: A metric does not exist or cannot be computed here.
+        """
+        import ir_measures
+
+        measures = parse_metrics(metrics)
+        labels = {measure: label for label, measure in measures.items()}
+        counted = [qid for qid in outputs if qid in self.counted]
+        table = pd.DataFrame(math.nan, index=list(outputs), columns=list(measures), dtype=float)
+        table.index.name = "qid"
+        table.loc[counted] = 0.0
+        run = {
+            qid: dict(zip(outputs[qid]["docnos"], outputs[qid]["scores"], strict=True))
+            for qid in counted
+            if outputs[qid].get("docnos")
+        }
+        if not run:
+            return table
+        qrels = {qid: self._judgements[qid] for qid in counted}
+        evaluator = ir_measures.evaluator(list(measures.values()), qrels)
+        values = {label: dict.fromkeys(counted, 0.0) for label in measures}
+        for metric in evaluator.iter_calc(run):
+            values[labels[metric.measure]][metric.query_id] = float(metric.value)
+        for label, column in values.items():
+            table.loc[counted, label] = [column[qid] for qid in counted]
+        return table
+
+    @cached_property
+    def _judgements(self) -> dict[str, dict[str, int]]:
+        judged: dict[str, dict[str, int]] = {}
+        qrels = self.data.qrels
+        for qid, docno, label in zip(
+            qrels["qid"], qrels["docno"], qrels["label"].tolist(), strict=True
+        ):
+            judged.setdefault(qid, {})[docno] = label
+        return judged
+
+
+def _sha(*parts: str) -> str:
+    text = "\x1f".join(parts)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _span(items: Sequence[str]) -> str:
+    if len(items) == 1:
+        return f"query {items[0]!r}"
+    return f"the {len(items)} queries {items[0]!r} to {items[-1]!r}"
+
+
+def _new_memo() -> Any:
+    from vcplab.memory import Memo
+
+    return Memo()
+
+
+def _checked(frame: Any, name: str) -> pd.DataFrame:
+    if not isinstance(frame, pd.DataFrame):
+        raise InvalidInputError(
+            f"The function {name!r} returned {type(frame).__name__}, not a DataFrame.",
+            where=name,
+            next_step="Return a DataFrame with the columns qid, docno, score.",
+        )
+    return as_system(frame, name).value  # type: ignore[no-any-return]
+
+
+def _search_each(
+    retriever: Any, queries: pd.DataFrame, k: int
+) -> tuple[pd.DataFrame, list[float | None]]:
+    rows: list[tuple[str, str, float]] = []
+    costs: list[float | None] = []
+    for qid, query in zip(queries["qid"], queries["query"], strict=True):
+        began = time.process_time()
+        passages = retriever.search(query, k)
+        costs.append((time.process_time() - began) * 1000)
+        rows.extend((qid, str(p.docno), float(p.score)) for p in passages)
+    return pd.DataFrame(rows, columns=["qid", "docno", "score"]), costs
+
+
+def _outputs(
+    frame: pd.DataFrame,
+    qids: list[str],
+    costs: Sequence[float | None],
+    k: int,
+    name: str,
+    notices: list[str],
+) -> list[Output]:
+    """Split a frame that is best-first within each query into one output per query."""
+    scores = frame["score"].to_numpy(dtype=np.float64)
+    if not np.isfinite(scores).all():
+        raise InvalidDataError(
+            f"{name!r} returned scores that are not finite numbers.",
+            where=name,
+            next_step="A score must be a finite number; leave out what was not found.",
+        )
+    docnos = frame["docno"].to_numpy()
+    found = frame.groupby("qid", sort=False).indices
+    outputs: list[Output] = []
+    repeated = rising = 0
+    for qid, cost in zip(qids, costs, strict=True):
+        rows = found.get(qid)
+        ranked: dict[str, float] = {}
+        if rows is not None:
+            for docno, score in zip(docnos[rows].tolist(), scores[rows].tolist(), strict=True):
+                if ranked.setdefault(str(docno), score) is not score:
+                    repeated += 1
+                if len(ranked) == k:
+                    break
+        values = list(ranked.values())
+        rising += any(b > a for a, b in pairwise(values))
+        ms = float(cost) if cost is not None and math.isfinite(cost) else None
+        outputs.append({"docnos": list(ranked), "scores": values, "ms": ms})
+    if repeated:
+        notices.append("Documents returned twice for one query: the first was kept.")
+    if rising:
+        notices.append("Scores do not fall with rank: metrics follow the scores.")
+    return outputs

@@ -1,0 +1,111 @@
+"""Running and measuring all systems of a comparison, once per process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from threading import Lock
+from typing import Any
+
+import pandas as pd
+
+from vcplab.core.errors import NotFoundError
+from vcplab.evaluation.cache import BlockCache, clear_memory
+from vcplab.evaluation.matrix import Matrix, MatrixResult
+from vcplab.evaluation.measures import metric_cutoff
+from vcplab.evaluation.retrieval import RetrievalTask
+from vcplab.evaluation.summary import clear_summaries
+
+__all__ = ["baseline_place", "forget", "own_notices", "score"]
+
+_KEPT = 16
+_scored: OrderedDict[str, tuple[MatrixResult, tuple[pd.DataFrame, ...]]] = OrderedDict()
+_lock = Lock()
+
+
+def forget() -> None:
+    """Forget what comparisons keep in this process; what is on disk stays."""
+    with _lock:
+        _scored.clear()
+    clear_summaries()
+    clear_memory()
+
+
+def score(
+    matrix: Matrix, task: RetrievalTask, measures: Mapping[str, Any], cache: BlockCache
+) -> tuple[MatrixResult, tuple[pd.DataFrame, ...]]:
+    """Run and measure, unless this process has done just that."""
+    infos = [task.describe(system) for system in matrix.systems]
+    key = None
+    if cache.enabled and all(info.fingerprint is not None for info in infos):
+        items = task.items()
+        named = [(info.name, info.fingerprint) for info in infos]
+        content = json.dumps(
+            {
+                "cache": cache.name,
+                "systems": named,
+                "task": [task.fingerprint, task.digest(items), list(items), matrix.block],
+                "judgements": task.data.judgements_hash,
+                "metrics": [repr(measure) for measure in measures.values()],
+            }
+        )
+        key = hashlib.sha256(content.encode("ascii")).hexdigest()
+        with _lock:
+            known = _scored.get(key)
+            if known is not None:
+                _scored.move_to_end(key)
+                return known
+    result = matrix.run()
+    scores = tuple(
+        task.measure(result.outputs(s), list(measures.values())) for s in range(len(infos))
+    )
+    result.release()
+    if key is not None and not result.failures:
+        with _lock:
+            _scored[key] = (result, scores)
+            while len(_scored) > _KEPT:
+                _scored.popitem(last=False)
+    return result, scores
+
+
+def baseline_place(baseline: int | str | None, names: list[str]) -> int | None:
+    """Position of the baseline among the systems.
+
+    Raises:
+        NotFoundError: There is no such system.
+    """
+    if baseline is None:
+        return None
+    if isinstance(baseline, str):
+        if baseline in names:
+            return names.index(baseline)
+    elif isinstance(baseline, int) and -len(names) <= baseline < len(names):
+        return baseline % len(names)
+    raise NotFoundError(
+        f"There is no system {baseline!r} to be the baseline.",
+        where="baseline",
+        next_step=f"Use 0 to {len(names) - 1}, a name ({', '.join(names)}), or None.",
+    )
+
+
+def own_notices(result: MatrixResult, measures: Mapping[str, Any], k: int) -> list[str]:
+    """What the comparison itself has to say about systems and metrics."""
+    notices = []
+    for info in result.systems:
+        if info.fingerprint is None:
+            notices.append(
+                f"{info.name}: run anew each time, because nothing tells when it changes "
+                "(give it a `fingerprint` or, for a function, a `version`)."
+            )
+        failed = [failure for failure in result.failures if failure.system == info.name]
+        if failed:
+            notices.append(
+                f"{info.name}: failed on {len(failed)} of {len(result.items)} queries, which count "
+                f"as 0; the first: {failed[0].error}"
+            )
+    deep = [m for m, measure in measures.items() if (metric_cutoff(measure) or 0) > k]
+    if deep:
+        notices.append(f"{', '.join(deep)} read deeper than the {k} documents kept (k={k}).")
+    return notices

@@ -1,0 +1,1 @@
+"""Index structures behind the LexicalIndex and DenseIndex ports."""

@@ -1,0 +1,1 @@
+"""Texts from files and tables become documents, or rows of a report."""

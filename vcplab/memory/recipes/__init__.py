@@ -1,0 +1,1 @@
+"""The named memory engines, each a short composition of stages."""

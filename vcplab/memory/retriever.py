@@ -1,0 +1,325 @@
+"""A pipeline bound to a corpus: search for one text, run many."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vcplab.core.clock import current_clock
+from vcplab.core.errors import InvalidInputError
+from vcplab.memory.corpus import Corpus
+from vcplab.memory.index.ports import Ranking
+from vcplab.memory.stages.base import Context, Memo, Stage
+from vcplab.memory.stages.state import Query, State
+from vcplab.protocol.messages import Passage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vcplab.memory.explanation import Why
+
+__all__ = ["Hits", "Retriever", "Run"]
+
+_DEFAULT_K = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Hits(Sequence[Passage]):
+    """What a search found, best first: a sequence of passages that shows itself.
+
+    Attributes:
+        query: What was asked.
+        passages: The passages.
+        system: Name of the system that found them.
+        notices: What the reader should know.
+    """
+
+    query: str
+    passages: tuple[Passage, ...]
+    system: str
+    notices: tuple[str, ...] = ()
+
+    @overload
+    def __getitem__(self, index: int) -> Passage: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Passage]: ...
+    def __getitem__(self, index: int | slice) -> Passage | Sequence[Passage]:
+        return self.passages[index]
+
+    def __len__(self) -> int:
+        return len(self.passages)
+
+    def __iter__(self) -> Iterator[Passage]:
+        return iter(self.passages)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per passage: qid, query, docno, score, rank, text, tags, time."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "qid": "1",
+                    "query": self.query,
+                    "docno": p.docno,
+                    "score": p.score,
+                    "rank": p.rank,
+                    "text": p.text,
+                    "tags": list(p.tags),
+                    "time": p.time,
+                }
+                for p in self.passages
+            ],
+            columns=["qid", "query", "docno", "score", "rank", "text", "tags", "time"],
+        )
+
+    def __repr__(self) -> str:
+        best = (
+            f", best {self.passages[0].docno!r} ({self.passages[0].score:.3f})"
+            if self.passages
+            else ""
+        )
+        return f"Hits({self.query!r}, {len(self)} passages{best})"
+
+    def _repr_html_(self) -> str:
+        from vcplab.core.display import SafeHtml, format_number, html_table, style_block
+        from vcplab.text.highlight import highlight_html
+
+        rows = [
+            (
+                p.rank + 1,
+                format_number(p.score),
+                p.docno,
+                p.time.strftime("%Y-%m-%d") if p.time else None,
+                ", ".join(p.tags),
+                SafeHtml(highlight_html(p.text, self.query, window=160)),
+            )
+            for p in self.passages
+        ]
+        caption = f"{self.system}: “{self.query}”" + "".join(f" — {n}" for n in self.notices)
+        columns = ["#", "score", "docno", "date", "tags", "text"]
+        return style_block() + html_table(columns, rows, caption=caption)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Ranked lists for many queries.
+
+    Attributes:
+        frame: Columns qid, query, docno, score, rank (from 0); in the order of the queries, then
+            by rank.
+        milliseconds: CPU ms per query, shape (queries,), shared work counted as if the system ran
+            alone.
+        notices: What the reader should know.
+    """
+
+    frame: pd.DataFrame
+    milliseconds: NDArray[np.float64]
+    notices: tuple[str, ...]
+
+
+class Retriever:
+    """A system on a corpus; made by ``system.on(corpus)``. Cheap: it owns nothing.
+
+    Args:
+        system: A pipeline that gives one ranked list.
+        corpus: The documents and their shared indexes.
+    """
+
+    def __init__(self, system: Stage, corpus: Corpus) -> None:
+        self.system = system
+        self.corpus = corpus
+
+    @property
+    def name(self) -> str:
+        """The system's name."""
+        return self.system.name
+
+    @property
+    def fingerprint(self) -> str:
+        """The system's fingerprint; the corpus has its own."""
+        return self.system.fingerprint
+
+    def prepare(self) -> Retriever:
+        """Build indexes and encode documents now rather than at the first query."""
+        with self.corpus.lock:
+            self.system.resolve(self.corpus).prepare(self.corpus)
+        return self
+
+    def search(
+        self,
+        query: str,
+        k: int | None = None,
+        *,
+        query_embedding: ArrayLike | None = None,
+        asked_at: datetime | None = None,
+    ) -> Hits:
+        """Find the best passages for a text.
+
+        Args:
+            query: Any text; no character of it is syntax.
+            k: How many at most; the system's ``top_k`` by default, else 10.
+            query_embedding: A ready vector of the query, shape (dimension,), in place of the
+                embedder's.
+            asked_at: When it is asked, for stages that look at time; now by default.
+
+        Returns:
+            The passages, best first; possibly none.
+
+        Raises:
+            InvalidInputError: ``query`` is no string, ``k`` is below 1, or the vector does not fit.
+        """
+        if not isinstance(query, str):
+            raise InvalidInputError(
+                f"A query must be a string, not {type(query).__name__}.",
+                where="query",
+                next_step="For many queries at once use run([...]).",
+            )
+        wanted = getattr(self.system, "top_k", _DEFAULT_K) if k is None else _positive(k)
+        vector = None if query_embedding is None else np.asarray(query_embedding, np.float32)
+        state = self._state((Query(query, vector, asked_at),), wanted, None)
+        ranking = state.lanes[0].rankings[0].head(wanted)
+        return Hits(query, tuple(self._passages(ranking)), self.name, state.notices)
+
+    def run(
+        self, queries: pd.DataFrame | Sequence[str], k: int = 100, memo: Memo | None = None
+    ) -> Run:
+        """Rank for many queries.
+
+        Args:
+            queries: Texts, or a frame with ``qid`` and ``query``, and if wanted ``asked_at`` (ISO
+                text or timestamps) and ``query_embedding``.
+            k: Length of a list at most.
+            memo: Shared by systems that run on the same queries, so that common prefixes run once.
+
+        Raises:
+            InvalidInputError: Columns are missing, a query is no text, or ``k`` is below 1.
+        """
+        import pandas as pd
+
+        qids, parsed = _parse_queries(queries)
+        state = self._state(parsed, _positive(k), memo)
+        rankings = [ranking.head(k) for ranking in state.lanes[0].rankings]
+        counts = [len(ranking) for ranking in rankings]
+        rows = np.concatenate([r.rows for r in rankings]) if rankings else np.empty(0, np.int64)
+        frame = pd.DataFrame(
+            {
+                "qid": pd.Series(np.repeat(np.array(qids, object), counts), dtype="str"),
+                "query": pd.Series(
+                    np.repeat(np.array([q.text for q in parsed], object), counts), dtype=object
+                ),
+                "docno": pd.Series(
+                    [self.corpus.document(int(row)).id for row in rows], dtype="str"
+                ),
+                "score": np.concatenate([r.scores for r in rankings]) if rankings else np.empty(0),
+                "rank": np.concatenate([np.arange(n) for n in counts]).astype(np.int64)
+                if counts
+                else np.empty(0, np.int64),
+            }
+        )
+        return Run(frame, state.milliseconds, state.notices)
+
+    def why(self, query: str, docno: str, *, asked_at: datetime | None = None) -> Why:
+        """Explain, stage by stage, where a document stands for a query and why.
+
+        Args:
+            query: What is asked.
+            docno: The document, found or not.
+            asked_at: When it is asked, for stages that look at time.
+
+        Raises:
+            NotFoundError: The corpus has no such document.
+        """
+        from vcplab.memory.explanation import explain
+
+        return explain(self.system, self.corpus, Query(query, asked_at=asked_at), docno)
+
+    def transform(self, queries: pd.DataFrame) -> pd.DataFrame:
+        """PyTerrier's name for :meth:`run`: a frame of queries to a frame of results."""
+        return self.run(queries).frame
+
+    def clear(self) -> None:
+        """Remove every document of the corpus (seed 002's ``AdvancedMemory_Clear``)."""
+        self.corpus.clear()
+
+    def count(self) -> int:
+        """Number of documents in the corpus (seed 002's ``AdvancedMemory_GetDocumentCount``)."""
+        return self.corpus.count()
+
+    def __repr__(self) -> str:
+        return f"{self.system!r}.on({self.corpus!r})"
+
+    def _state(self, queries: tuple[Query, ...], k: int, memo: Memo | None) -> State:
+        with self.corpus.lock:
+            system = self.system.resolve(self.corpus)
+            # Outside the clock: building an index is not the cost of a query.
+            system.prepare(self.corpus)
+            return system._run(State.start(queries), Context(self.corpus, k, memo))
+
+    def _passages(self, ranking: Ranking) -> Iterator[Passage]:
+        for rank, (row, score) in enumerate(zip(ranking.rows, ranking.scores, strict=True)):
+            doc = self.corpus.document(int(row))
+            yield Passage(doc.id, doc.text, float(score), rank, doc.tags, doc.time, doc.metadata)
+
+
+def _positive(k: int) -> int:
+    if k < 1:
+        raise InvalidInputError(f"k={k} asks for nothing.", where="k", next_step="Give at least 1.")
+    return k
+
+
+def _parse_queries(queries: pd.DataFrame | Sequence[str]) -> tuple[list[str], tuple[Query, ...]]:
+    import pandas as pd
+
+    records: list[dict[Any, Any]]
+    if not isinstance(queries, pd.DataFrame):
+        texts: list[Any] = [queries] if isinstance(queries, str) else list(queries)
+        records = [{"qid": str(i + 1), "query": text} for i, text in enumerate(texts)]
+    else:
+        missing = {"qid", "query"} - set(queries.columns)
+        if missing:
+            raise InvalidInputError(
+                f"The queries have no column {sorted(missing)}.",
+                where="queries",
+                next_step="Name the columns qid and query.",
+            )
+        records = queries.to_dict("records")
+    parsed = []
+    for record in records:
+        if not isinstance(record["query"], str):
+            raise InvalidInputError(
+                f"Query {record['qid']!r} is {type(record['query']).__name__}, not a text.",
+                where="queries",
+                next_step="Drop empty rows: queries.dropna(subset=['query']).",
+            )
+        vector = record.get("query_embedding")
+        parsed.append(
+            Query(
+                record["query"],
+                None if vector is None else np.asarray(vector, np.float32),
+                _as_time(record.get("asked_at"), record["qid"]),
+            )
+        )
+    return [str(record["qid"]) for record in records], tuple(parsed)
+
+
+def _as_time(value: Any, qid: Any) -> datetime | None:
+    if value is None or value != value or value == "":  # None, NaN or NaT, empty cell
+        return None
+    if isinstance(value, datetime):
+        time = value.to_pydatetime() if hasattr(value, "to_pydatetime") else value
+    else:
+        try:
+            time = datetime.fromisoformat(str(value))
+        except ValueError:
+            raise InvalidInputError(
+                f"asked_at of query {qid!r} is {value!r}.",
+                where="queries",
+                next_step="Write ISO times: 2026-02-28T09:00:00+08:00.",
+            ) from None
+    return time if time.tzinfo else time.replace(tzinfo=current_clock().zone)

@@ -1,0 +1,1 @@
+"""The stages of a retrieval pipeline: query, lane, fusion, ranking."""

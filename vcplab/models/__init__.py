@@ -1,0 +1,1 @@
+"""Models from outside: embedders now, chat models and rerankers with their issues."""

@@ -1,0 +1,1 @@
+"""Text: analysis, languages, sentences, numerals, times, tokens and highlighting; all pure."""
