@@ -61,9 +61,7 @@ def main() -> None:
     )
     folder = parser.parse_args().data
     if not (folder / "scifact").is_dir():
-        print(
-            f"no data at {folder}: give --data FOLDER (scifact/ and cmrc2018-dev/, BEIR layout)"
-        )
+        print(f"no data at {folder}: give --data FOLDER (scifact/ and cmrc2018-dev/, BEIR layout)")
         return
     print(load_line())
     with warnings.catch_warnings():

@@ -288,7 +288,8 @@ class Lab:
         size = self.page.viewport_size
         assert size is not None
         height = self.page.evaluate(
-            "() => document.querySelector('.jp-WindowedPanel-outer').scrollHeight"
+            """() => { const box = document.querySelector('.jp-WindowedPanel-outer');
+                       box.scrollTop = 0; return box.scrollHeight }"""
         )
         self.page.set_viewport_size({"width": size["width"], "height": int(height) + 150})
         path = self.screenshot(name)

@@ -106,7 +106,7 @@ class VCPError(Exception):
         return text
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Errors cross process boundaries (parallel comparisons); the keyword arguments go with them.
+        # Errors cross process boundaries (parallel comparisons); their keyword arguments go too.
         state = {
             "code": self.code,
             "where": self.where,

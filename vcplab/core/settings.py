@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import functools
 import os
-import re
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,9 +25,21 @@ from pydantic import (
     field_serializer,
     field_validator,
 )
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from vcplab.core._settings_sources import (
+    FILE,
+    PREFIX,
+    Labelled,
+    Reading,
+    check_names,
+    explained,
+    file_label,
+    nearest_name,
+    read_file,
+    setting_files,
+    shown_value,
+)
 from vcplab.core.clock import resolve_zone
 from vcplab.core.display import html_table, style_block
 from vcplab.core.errors import InvalidInputError, NotFoundError
@@ -39,28 +48,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["SettingRow", "Settings", "get_settings", "override_settings"]
-
-_FILE = "vcplab.toml"
-_PREFIX = "VCPLAB_"
-_HIDDEN = "•••"
-# Keys travel inside VCP addresses too (`…/VCP_Key=…`), so an address is not free of secrets.
-_USER_INFO = re.compile(r"(?<=//)[^/?#]*@")
-_KEY_IN_URL = re.compile(r"(?i)(key|token|secret|password)=[^/&?#]*")
-
-# What each setting accepts, for the errors.
-_FORMS: Mapping[str, str] = {
-    "cache_dir": "the path of a folder",
-    "data_dir": "the path of a folder",
-    "seed": "a whole number from 0",
-    "timezone": "an IANA time zone such as 'Asia/Shanghai'",
-    "offline": "true or false",
-    "jobs": "a whole number from 1",
-    "progress": "true or false",
-    "server_url": "an address such as 'ws://127.0.0.1:6005'",
-    "server_key": "text",
-    "model_url": "an address such as 'http://127.0.0.1:11434/v1'",
-    "model_key": "text",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,41 +65,7 @@ class SettingRow:
     source: str
 
 
-@dataclass(slots=True)
-class _Reading:
-    """One construction: which folder to look in, and what was found where."""
-
-    folder: Path | None = None
-    keywords_only: bool = False
-    found: dict[str, str] = field(default_factory=dict)
-
-
-_reading: ContextVar[_Reading | None] = ContextVar("vcplab_settings_reading", default=None)
-
-
-class _Labelled(PydanticBaseSettingsSource):
-    """Another source, noting which settings it decides (sources are asked best first)."""
-
-    def __init__(
-        self,
-        settings_cls: type[BaseSettings],
-        read: Callable[[], dict[str, Any]],
-        label: Callable[[str], str],
-        found: dict[str, str],
-    ) -> None:
-        super().__init__(settings_cls)
-        self._read = read
-        self._label = label
-        self._found = found
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        values = self._read()
-        for name in values:
-            self._found.setdefault(name, self._label(name))
-        return values
+_reading: ContextVar[Reading | None] = ContextVar("vcplab_settings_reading", default=None)
 
 
 class Settings(BaseSettings):
@@ -140,7 +93,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX,
+        env_prefix=PREFIX,
         env_ignore_empty=True,
         frozen=True,
         extra="forbid",
@@ -164,14 +117,14 @@ class Settings(BaseSettings):
     _found: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def __init__(self, **values: Any) -> None:
-        _check_names(values, "keyword")
-        reading = _reading.get() or _Reading()
+        check_names(values, "keyword")
+        reading = _reading.get() or Reading()
         token = _reading.set(reading)
         try:
             super().__init__(**values)
         except ValidationError as error:
             # `from None`: pydantic's own text could repeat a secret.
-            raise _explained(error, reading.found) from None
+            raise explained(error, reading.found) from None
         finally:
             _reading.reset(token)
         self._found = reading.found
@@ -186,25 +139,25 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The sources, best first (called by pydantic-settings)."""
-        reading = _reading.get() or _Reading()
+        reading = _reading.get() or Reading()
         found = reading.found
-        keywords = _Labelled(settings_cls, init_settings, lambda name: "keyword", found)
+        keywords = Labelled(settings_cls, init_settings, lambda name: "keyword", found)
         if reading.keywords_only:
             return (keywords,)
-        environment = _Labelled(
+        environment = Labelled(
             settings_cls,
             env_settings,
-            lambda name: f"environment variable {_PREFIX}{name.upper()}",
+            lambda name: f"environment variable {PREFIX}{name.upper()}",
             found,
         )
         files = (
-            _Labelled(
+            Labelled(
                 settings_cls,
-                functools.partial(_read_file, path),
-                functools.partial(_file_label, path),
+                functools.partial(read_file, path),
+                functools.partial(file_label, path),
                 found,
             )
-            for path in _files(reading.folder)
+            for path in setting_files(reading.folder)
         )
         return (keywords, environment, *files)
 
@@ -230,7 +183,7 @@ class Settings(BaseSettings):
 
     @field_serializer("server_url", "model_url", when_used="json")
     def _without_keys(self, url: str | None) -> str | None:
-        return None if url is None else _shown(url)
+        return None if url is None else shown_value(url)
 
     @classmethod
     def load(cls, folder: str | Path | None = None, **overrides: Any) -> Self:
@@ -251,12 +204,12 @@ class Settings(BaseSettings):
         where = None if folder is None else Path(folder).expanduser()
         if where is not None and where.exists() and not where.is_dir():
             raise InvalidInputError(
-                f"{where} is not a folder.", where="folder", next_step=f"pass the folder of {_FILE}"
+                f"{where} is not a folder.", where="folder", next_step=f"pass the folder of {FILE}"
             )
-        return cls._read(_Reading(folder=where), overrides)
+        return cls._read(Reading(folder=where), overrides)
 
     @classmethod
-    def _read(cls, reading: _Reading, values: Mapping[str, Any]) -> Self:
+    def _read(cls, reading: Reading, values: Mapping[str, Any]) -> Self:
         token = _reading.set(reading)
         try:
             return cls(**values)
@@ -265,7 +218,7 @@ class Settings(BaseSettings):
 
     def _with(self, values: Mapping[str, Any]) -> Self:
         present = {name: getattr(self, name) for name in type(self).model_fields}
-        settings = self._read(_Reading(keywords_only=True), {**present, **values})
+        settings = self._read(Reading(keywords_only=True), {**present, **values})
         settings._found = {**self._found, **dict.fromkeys(values, "override_settings")}
         return settings
 
@@ -278,14 +231,14 @@ class Settings(BaseSettings):
         """
         names = type(self).model_fields
         rows = [
-            SettingRow(name, _shown(getattr(self, name)), self._found.get(name, "default"))
+            SettingRow(name, shown_value(getattr(self, name)), self._found.get(name, "default"))
             for name in names
         ]
         for variable in sorted(os.environ):
-            name = variable.upper().removeprefix(_PREFIX).lower()
-            if variable.upper().startswith(_PREFIX) and name not in names:
-                near = _nearest(name)
-                hint = f"; did you mean {_PREFIX}{near.upper()}?" if near else ""
+            name = variable.upper().removeprefix(PREFIX).lower()
+            if variable.upper().startswith(PREFIX) and name not in names:
+                near = nearest_name(name)
+                hint = f"; did you mean {PREFIX}{near.upper()}?" if near else ""
                 rows.append(SettingRow(variable, "–", f"ignored: no such setting{hint}"))
         return rows
 
@@ -306,97 +259,12 @@ class Settings(BaseSettings):
             if name in self._found:
                 value = getattr(self, name)
                 hide = isinstance(value, SecretStr) or name.endswith("_url")
-                yield name, _shown(value) if hide and value is not None else value
+                yield name, shown_value(value) if hide and value is not None else value
 
     def _repr_html_(self) -> str:
         rows = [(row.name, row.shown, row.source) for row in self.sources()]
         table = html_table(["setting", "value", "source"], rows, caption="Settings")
         return style_block() + table
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, SecretStr):
-        return _HIDDEN
-    if isinstance(value, str):
-        return _KEY_IN_URL.sub(rf"\1={_HIDDEN}", _USER_INFO.sub(f"{_HIDDEN}@", value))
-    return str(value)
-
-
-def _nearest(name: str) -> str | None:
-    near = get_close_matches(name.lower().replace("-", "_"), _FORMS, n=1)
-    return near[0] if near else None
-
-
-def _check_names(values: Mapping[str, Any], where: str) -> None:
-    for name in values:
-        if name not in _FORMS:
-            near = _nearest(name)
-            raise InvalidInputError(
-                f"There is no setting named {name!r}.",
-                where=where,
-                next_step=f"did you mean {near!r}?" if near else f"use one of {', '.join(_FORMS)}",
-            )
-
-
-def _explained(error: ValidationError, found: Mapping[str, str]) -> InvalidInputError:
-    problems, steps, places = [], [], []
-    for problem in error.errors(include_url=False):
-        name = str(problem["loc"][0])
-        given = ""
-        if not name.endswith(("_key", "_url")):
-            given = f", not {str(problem['input'])[:60]!r}"
-        problems.append(f"{name} must be {_FORMS[name]}{given}")
-        places.append(found.get(name, "default"))
-        cause = problem.get("ctx", {}).get("error")
-        steps.append(str(cause) if cause else f"set {name} to {_FORMS[name]}")
-    return InvalidInputError(
-        "; ".join(problems) + ".",
-        where=", ".join(dict.fromkeys(places)),
-        next_step="; ".join(steps),
-    )
-
-
-def _files(folder: Path | None) -> tuple[Path, ...]:
-    lab = (Path.cwd() if folder is None else folder).absolute() / _FILE
-    user = platformdirs.user_config_path("vcplab").absolute() / _FILE
-    return (lab,) if lab == user else (lab, user)
-
-
-def _file_label(path: Path, name: str) -> str:
-    return f"file {path}"
-
-
-def _read_file(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    where = _file_label(path, "")
-    try:
-        # utf-8-sig: Windows editors like to put a byte order mark in front.
-        values = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidInputError(
-            f"The file is not valid TOML: {error}.",
-            where=where,
-            next_step="correct that line; text needs quotes, e.g. timezone = 'Asia/Shanghai'",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InvalidInputError(
-            "The file is not UTF-8 text.", where=where, next_step="save it as UTF-8"
-        ) from error
-    except OSError as error:
-        raise InvalidInputError(
-            f"The file cannot be read: {error.strerror}.",
-            where=where,
-            next_step="check its permissions",
-        ) from error
-    _check_names(values, where)
-    for name in ("cache_dir", "data_dir"):
-        value = values.get(name)
-        if isinstance(value, str) and not value.startswith("~"):
-            values[name] = str(path.parent / value)
-    return values
 
 
 @functools.cache

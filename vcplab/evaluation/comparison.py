@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from vcplab.core.store import Store
+    from vcplab.evaluation.explaining import Whys
 
 __all__ = ["Comparison", "compare"]
 
@@ -131,7 +132,10 @@ def compare(
         for metric in measures
     }
     long = summarise([info.name for info in result.systems], values, place, plan)
-    notices = [f"{name}: {text}" for name, text in result.notices]
+    said: dict[str, list[str]] = {}
+    for name, text in result.notices:
+        said.setdefault(text, []).append(name)
+    notices = [f"{', '.join(names)}: {text}" for text, names in said.items()]
     notices += own_notices(result, measures, k)
     return Comparison(
         data=data,
@@ -333,6 +337,12 @@ class Comparison:
         frame = RunFrame(rows, columns=["qid", "query", "docno", "score", "rank"])
         frame.attrs["name"] = self.names[system]
         return frame
+
+    def why(self, qid: str, docno: str) -> Whys:
+        """Where a document stands for a query and why, stage by stage, system by system."""
+        from vcplab.evaluation.explaining import explain_all
+
+        return explain_all(self, qid, docno)
 
     def plot(self, metric: str | None = None) -> Figure:
         """Forest plot: means and paired differences with their intervals.

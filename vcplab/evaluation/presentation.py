@@ -16,6 +16,7 @@ from vcplab.core.display import (
     format_number,
     html_table,
     plain_table,
+    printable,
     style_block,
 )
 
@@ -167,13 +168,8 @@ def text(board: Comparison, width: int | None = None) -> str:
         group.append(metric)
         drawn = candidate
     tables.append(drawn)
-    lines = [f"  {_printable(line)}" for line in notes(board)]
+    lines = [f"  {printable(line)}" for line in notes(board)]
     return "\n\n".join([*tables, "\n".join(lines)])
-
-
-def _printable(line: str) -> str:
-    # The same cleaning as a table cell gets: a name may hold terminal control sequences.
-    return plain_table([line], []).partition("\n")[0]
 
 
 def _draw(board: Comparison, metrics: Sequence[str]) -> str:

@@ -228,10 +228,15 @@ def _captured(value: Any) -> str | None:
 
 def _fingerprint(value: Any) -> str | None:
     try:
-        fingerprint = getattr(value, "fingerprint", None)
+        # A pipeline with a function of the user's own says so: its behaviour may change unseen.
+        fingerprint = getattr(value, "fingerprint", None) if _cacheable(value) else None
     except VCPError:  # a part of it has no stable content: it cannot be cached
         return None
     return fingerprint if isinstance(fingerprint, str) and fingerprint else None
+
+
+def _cacheable(value: Any) -> bool:
+    return bool(getattr(value, "cacheable", True))
 
 
 def _parameters(value: Any) -> dict[str, Any]:

@@ -145,6 +145,11 @@ class Retriever:
         """The system's fingerprint; the corpus has its own."""
         return self.system.fingerprint
 
+    @property
+    def cacheable(self) -> bool:
+        """Whether its results may be kept between runs."""
+        return self.system.cacheable
+
     def prepare(self) -> Retriever:
         """Build indexes and encode documents now rather than at the first query."""
         with self.corpus.lock:
@@ -224,7 +229,7 @@ class Retriever:
         )
         return Run(frame, state.milliseconds, state.notices)
 
-    def why(self, query: str, docno: str, *, asked_at: datetime | None = None) -> Why:
+    def why(self, query: str, docno: str, *, asked_at: datetime | str | None = None) -> Why:
         """Explain, stage by stage, where a document stands for a query and why.
 
         Args:
@@ -237,7 +242,9 @@ class Retriever:
         """
         from vcplab.memory.explanation import explain
 
-        return explain(self.system, self.corpus, Query(query, asked_at=asked_at), docno)
+        return explain(
+            self.system, self.corpus, Query(query, None, _as_time(asked_at, query)), docno
+        )
 
     def transform(self, queries: pd.DataFrame) -> pd.DataFrame:
         """PyTerrier's name for :meth:`run`: a frame of queries to a frame of results."""

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vcplab.core import display
 from vcplab.core.display import (
     SafeHtml,
     display_width,
@@ -24,10 +23,13 @@ from vcplab.core.display import (
     html_table,
     is_notebook,
     plain_table,
+    printable,
     register_view,
     style_block,
     view,
+    views,
 )
+from vcplab.core.display.cells import showable
 from vcplab.core.errors import InvalidInputError, MissingDependencyError, NotFoundError
 
 HOSTILE = "<img src=x onerror=alert(1)>&\"'</td></table><script>alert(2)</script>"
@@ -61,7 +63,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(autouse=True)
 def own_views(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(display, "_registered", {})
+    monkeypatch.setattr(views, "_registered", {})
 
 
 # --- Views
@@ -81,8 +83,8 @@ def test_registration_wins_over_the_declared_table() -> None:
 
 
 def test_declared_targets_are_well_formed() -> None:
-    assert display._DECLARED["plot", "Comparison"] == "vcplab.evaluation.plots:forest_plot"
-    for target in display._DECLARED.values():
+    assert views._DECLARED["plot", "Comparison"] == "vcplab.evaluation.plots:forest_plot"
+    for target in views._DECLARED.values():
         assert re.fullmatch(r"vcplab(\.\w+)+:\w+", target)
 
 
@@ -189,7 +191,7 @@ def test_escaped_text_is_inert_writable_and_complete(text: str) -> None:
     assert not set("<>\"'") & set(escaped)
     page = Page(f"<table><tr><td>{escaped}</td></tr></table>")
     assert [tag for tag, _ in page.tags] == ["table", "tr", "td"]
-    assert page.cells == [display._UNSHOWABLE.sub("\ufffd", text)]
+    assert page.cells == [showable(text)]
 
 
 # --- HTML
@@ -212,7 +214,7 @@ def test_any_text_stays_in_its_cell(table: tuple[list[str], list[list[str]]], ca
     columns, rows = table
     page = Page(html_table(columns, rows, caption=caption))
     expected = [caption, *columns, *(cell for row in rows for cell in row)]
-    assert page.cells == [display._UNSHOWABLE.sub("\ufffd", text) for text in expected]
+    assert page.cells == [showable(text) for text in expected]
     assert page.open == []
     assert {tag for tag, _ in page.tags} <= {
         "div", "table", "caption", "thead", "tbody", "tr", "th", "td"
@@ -319,7 +321,7 @@ def luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("theme", ["light", "dark", "print"])
 def test_fallback_colours_are_readable(theme: str) -> None:
-    css = display._STYLE
+    css = style_block()
     start = {"light": 0, "dark": css.index("scheme: dark"), "print": css.index("@media print")}
     block = css[start[theme] :].split("}")[0]
     colours = dict(re.findall(r"--vcp-(\w+):[^;]*(#[0-9a-f]{6})\)?;", block))
@@ -383,6 +385,11 @@ def test_plain_table_lets_no_control_sequence_through() -> None:
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f\u202e]", table)
     assert "two lines and more" in table
     assert len(table.split("\n")) == 5
+
+
+def test_printable_is_one_line_without_control_sequences() -> None:
+    assert printable("two\r\n\tlines\u2028more") == "two lines more"
+    assert printable("\x1b[31m记忆\x07\u202e") == "\ufffd[31m记忆\ufffd\ufffd"
 
 
 @settings(deadline=None, max_examples=150)

@@ -13,6 +13,7 @@ import platformdirs
 import pytest
 
 from vcplab.core import settings as module
+from vcplab.core._settings_sources import FORMS
 from vcplab.core.errors import InvalidInputError
 from vcplab.core.settings import SettingRow, Settings, get_settings, override_settings
 
@@ -66,7 +67,7 @@ def test_defaults() -> None:
         assert getattr(settings, name) is None
     assert {row.source for row in settings.sources()} == {"default"}
     assert [row.name for row in settings.sources()] == list(Settings.model_fields)
-    assert set(module._FORMS) == set(Settings.model_fields)
+    assert set(FORMS) == set(Settings.model_fields)
 
 
 def test_every_source_outranks_the_one_below(

@@ -24,6 +24,11 @@ class Recipe(Stage):
         """The pipeline that these parameters stand for."""
 
     @property
+    def cacheable(self) -> bool:
+        """Whether results may be kept between runs: as its stages say."""
+        return self.stages().cacheable
+
+    @property
     def lanes_in(self) -> tuple[int, int]:
         """An engine starts from the query."""
         return (0, 0)

@@ -110,7 +110,7 @@ def _load(folder: str) -> Any:
     from transformers.utils import logging
 
     # Its bar for 100 tensors that load in 15 ms would be the first thing a notebook shows.
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     return sentence_transformers.SentenceTransformer(folder, local_files_only=True, device="cpu")
 
 

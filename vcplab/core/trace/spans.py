@@ -1,17 +1,4 @@
-"""Spans: what ran inside what, for how long, and how it ended.
-
-::
-
-    with span("memory.search", k=5) as here:
-        here.set(hits=3)
-
-    @span("tool.call")                     # a span per call; plain and async functions
-    async def call(...): ...
-
-The present span travels with the context: tasks inherit it, threads by ``in_context``, processes
-by ``carrier`` and ``attach`` (W3C Trace Context level 1, https://www.w3.org/TR/trace-context-1/).
-Without a sink nothing is kept, and a span costs a few microseconds.
-"""
+"""A span: one piece of work, timed, in its place under the span around it."""
 
 from __future__ import annotations
 
@@ -21,34 +8,27 @@ import inspect
 import logging
 import os
 import random
-import re
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError as FutureCancelledError
-from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar, Token, copy_context
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import perf_counter_ns
 from types import MappingProxyType, TracebackType
-from typing import Any, Literal, ParamSpec, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, Literal, ParamSpec, Self, TypeVar
 
 from vcplab.core.clock import epoch_ns
 from vcplab.core.errors import InvalidInputError, StateError
 
 __all__ = [
-    "SinkHandle",
+    "Moment",
+    "RemoteSpan",
     "Span",
     "SpanEvent",
-    "SpanSink",
     "SpanStatus",
-    "add_sink",
-    "attach",
-    "attach_from_environment",
-    "carrier",
     "current_span",
-    "in_context",
-    "remove_sink",
+    "present",
+    "report_to",
     "span",
 ]
 
@@ -56,8 +36,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 SpanStatus = Literal["open", "ok", "error", "cancelled"]
+Moment = Literal["on_start", "on_end"]
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__package__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CANCELLED = (asyncio.CancelledError, FutureCancelledError, KeyboardInterrupt, GeneratorExit)
 
@@ -90,11 +71,21 @@ class SpanEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class _Remote:
+class RemoteSpan:
     """The caller's span in another process: only its ids are known here."""
 
     _trace: int
     _id: int
+
+    @property
+    def trace_id(self) -> str:
+        """32 hexadecimal digits shared by all spans of one root."""
+        return f"{self._trace:032x}"
+
+    @property
+    def span_id(self) -> str:
+        """16 hexadecimal digits."""
+        return f"{self._id:016x}"
 
 
 class Span:
@@ -142,7 +133,7 @@ class Span:
         self._id = 0  # 0 is not a valid id: not opened yet
         self._parent = 0
         self._trace = 0
-        self._token: Token[Span | _Remote | None] | None = None
+        self._token: Token[Span | RemoteSpan | None] | None = None
 
     @property
     def trace_id(self) -> str:
@@ -203,19 +194,20 @@ class Span:
                 where="span",
                 next_step="make a new one with span(...) for every block",
             )
-        around = _current.get()
+        around = present.get()
         if around is None:
             self._trace = _ids.getrandbits(128) or 1
         else:
             self._trace = around._trace
             self._parent = around._id
         self._id = _ids.getrandbits(64) or 1
-        self._token = _current.set(self)
+        self._token = present.set(self)
         self.start_ns = epoch_ns()
         self._started = perf_counter_ns()
-        if _sinks:
+        report = _report
+        if report is not None:
             try:
-                _tell("on_start", self)
+                report("on_start", self)
             except BaseException:
                 # ■ arrived inside a sink: the block will not run, so __exit__ will not either.
                 self._leave()
@@ -236,14 +228,15 @@ class Span:
             self.error_type = exc_type.__name__
             self.error_message = _text(exc)
         self._leave()
-        if _sinks:
-            _tell("on_end", self)
+        report = _report
+        if report is not None:
+            report("on_end", self)
 
     def _leave(self) -> None:
         token, self._token = self._token, None
         assert token is not None
         try:
-            _current.reset(token)
+            present.reset(token)
         except ValueError:
             # A generator was finished in another context than it began in (asyncio does that to
             # abandoned ones). This context never saw the span, so there is nothing to restore.
@@ -324,199 +317,27 @@ def span(name: str, /, kind: str = "internal", **attributes: Any) -> Span:
     return Span(name, kind, attributes)
 
 
-_current: ContextVar[Span | _Remote | None] = ContextVar("vcplab_span", default=None)
+present: ContextVar[Span | RemoteSpan | None] = ContextVar("vcplab_span", default=None)
+"""The span that is open here, or the one of another process that is continued here."""
 
 
 def current_span() -> Span | None:
     """The innermost span that is open here, or None."""
-    here = _current.get()
+    here = present.get()
     return here if isinstance(here, Span) else None
 
 
-def in_context(function: Callable[P, R]) -> Callable[P, R]:
-    """Bind a function to the present context, for a thread or an executor.
+_report: Callable[[Moment, Span], None] | None = None
+
+
+def report_to(report: Callable[[Moment, Span], None] | None) -> None:
+    """Say who is told of every start and end; the sinks do, so that spans need not know them.
 
     Args:
-        function: A plain function.
-
-    Returns:
-        The function; every call, also several at once, sees the span, clock and settings that are
-        in force now.
-
-    Raises:
-        InvalidInputError: The function is asynchronous; tasks inherit the context by themselves.
+        report: Called in the thread of the span; None while nobody listens.
     """
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise InvalidInputError(
-            f"{function.__qualname__} is asynchronous.",
-            where="function",
-            next_step="start a task instead: asyncio tasks inherit the context",
-        )
-    context = copy_context()
-
-    @functools.wraps(function)
-    def bound(*args: P.args, **kwargs: P.kwargs) -> R:
-        # A context can be entered only once at a time; its copy costs next to nothing.
-        return context.copy().run(function, *args, **kwargs)
-
-    return bound
-
-
-_TRACEPARENT = re.compile(
-    r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<id>[0-9a-f]{16})-[0-9a-f]{2}(?P<rest>-.*)?",
-    re.DOTALL,
-)
-
-
-def carrier() -> dict[str, str]:
-    """What another process needs to continue this trace.
-
-    Returns:
-        ``{"traceparent": "00-<trace>-<span>-01"}``, or ``{}`` where no span is open. As an
-        environment variable the name is written TRACEPARENT.
-    """
-    here = _current.get()
-    return {} if here is None else {"traceparent": f"00-{here._trace:032x}-{here._id:016x}-01"}
-
-
-@contextmanager
-def attach(carrier: Mapping[str, str]) -> Iterator[None]:
-    """Continue the trace of another process for a block.
-
-    A carrier that is empty or malformed begins a new trace; it never raises.
-
-    Args:
-        carrier: What ``carrier`` returned there; the name is found in any case.
-    """
-    token = _current.set(_remote(carrier))
-    try:
-        yield
-    finally:
-        _current.reset(token)
-
-
-def attach_from_environment() -> AbstractContextManager[None]:
-    """Continue the trace that the parent process named in the variable TRACEPARENT, for a block.
-
-    A missing or malformed variable begins a new trace; it never raises.
-
-    Returns:
-        The context manager.
-    """
-    return attach({"traceparent": os.environ.get("TRACEPARENT", "")})
-
-
-def _remote(carrier: object) -> _Remote | None:
-    if not isinstance(carrier, Mapping):
-        return None
-    text = next(
-        (v for k, v in carrier.items() if isinstance(k, str) and k.lower() == "traceparent"), None
-    )
-    found = _TRACEPARENT.fullmatch(text.strip(" \t")) if isinstance(text, str) else None
-    if found is None or found["version"] == "ff" or (found["version"] == "00" and found["rest"]):
-        return None
-    trace, span_id = int(found["trace"], 16), int(found["id"], 16)
-    return _Remote(trace, span_id) if trace and span_id else None
-
-
-@runtime_checkable
-class SpanSink(Protocol):
-    """Receives spans in the thread that opens and closes them.
-
-    A sink that was added while a span was open gets its end without its start.
-    """
-
-    def on_start(self, span: Span) -> None:
-        """A span was opened."""
-        ...
-
-    def on_end(self, span: Span) -> None:
-        """A span was closed; its status and duration are set."""
-        ...
-
-
-class SinkHandle:
-    """A sink's place; close it, or use it as a context manager. Made by ``add_sink``."""
-
-    __slots__ = ("failed", "sink")
-
-    def __init__(self, sink: SpanSink) -> None:
-        self.sink = sink
-        self.failed = False
-
-    def close(self) -> None:
-        """Take the sink off; a second call does nothing."""
-        _keep(lambda handle: handle is not self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-
-_sinks: tuple[SinkHandle, ...] = ()
-_sinks_lock = threading.RLock()
-_telling = threading.local()
-
-
-def add_sink(sink: SpanSink) -> SinkHandle:
-    """Have every span of this process reported, from now on.
-
-    A sink that raises is logged (in full the first time) and harms nobody. Spans that a sink
-    opens itself are not reported, or there would be no end.
-
-    Args:
-        sink: An object with ``on_start`` and ``on_end``.
-
-    Returns:
-        A handle that takes the sink off again.
-
-    Raises:
-        InvalidInputError: It lacks one of the two methods.
-    """
-    global _sinks
-    if not isinstance(sink, SpanSink):
-        raise InvalidInputError(
-            f"A {type(sink).__name__} is not a sink of spans.",
-            where="sink",
-            next_step="pass an object with the methods on_start(span) and on_end(span)",
-        )
-    handle = SinkHandle(sink)
-    with _sinks_lock:
-        _sinks = (*_sinks, handle)
-    return handle
-
-
-def remove_sink(sink: SpanSink) -> None:
-    """Take a sink off, however often it was added; nothing happens if it was not.
-
-    Args:
-        sink: The object that was given to ``add_sink``.
-    """
-    _keep(lambda handle: handle.sink is not sink)
-
-
-def _keep(wanted: Callable[[SinkHandle], bool]) -> None:
-    global _sinks
-    with _sinks_lock:
-        _sinks = tuple(handle for handle in _sinks if wanted(handle))
-
-
-def _tell(method: Literal["on_start", "on_end"], span: Span) -> None:
-    if getattr(_telling, "busy", False):
-        return
-    _telling.busy = True
-    try:
-        for handle in _sinks:
-            try:
-                getattr(handle.sink, method)(span)
-            except Exception:
-                level = logging.DEBUG if handle.failed else logging.ERROR
-                handle.failed = True
-                _logger.log(level, "sink %r failed", type(handle.sink).__name__, exc_info=True)
-    finally:
-        _telling.busy = False
+    global _report
+    _report = report
 
 
 def _text(error: BaseException | None) -> str:
