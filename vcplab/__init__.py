@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from vcplab.models.embedding.hashing import HashEmbedder
     from vcplab.models.embedding.lsa import LSA
     from vcplab.models.embedding.minilm import MiniLM
+    from vcplab.models.embedding.onnx import OnnxEmbedder
     from vcplab.models.embedding.sentence import SentenceTransformer
     from vcplab.text.analysis import Analyzer
 
@@ -49,6 +50,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "LSA": ("vcplab.models.embedding.lsa", "LSA"),
     "LightMemo": ("vcplab.memory.recipes.light", "LightMemo"),
     "MiniLM": ("vcplab.models.embedding.minilm", "MiniLM"),
+    "OnnxEmbedder": ("vcplab.models.embedding.onnx", "OnnxEmbedder"),
     "RRF": ("vcplab.memory.stages.fusion", "RRF"),
     "Rewrite": ("vcplab.memory.stages.queries", "Rewrite"),
     "SentenceTransformer": ("vcplab.models.embedding.sentence", "SentenceTransformer"),
@@ -81,6 +83,7 @@ __all__ = [
     "HashEmbedder",
     "LightMemo",
     "MiniLM",
+    "OnnxEmbedder",
     "Rewrite",
     "SentenceTransformer",
     "Settings",

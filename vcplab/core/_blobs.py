@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from vcplab.core.errors import InvalidInputError, StateError
@@ -12,6 +14,8 @@ from vcplab.core.files import write_atomic
 __all__ = ["Blobs"]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+# What `write_atomic` leaves where it is killed.
+_TEMPORARY = re.compile(r"\.[0-9a-f]{62}\.\d+-\d+\.tmp")
 
 
 class Blobs:
@@ -82,6 +86,54 @@ class Blobs:
             details={"key": what, "hash": digest},
         )
 
+    def has(self, digest: str) -> bool:
+        """Whether the bytes are there (not whether they are sound)."""
+        if self._folder is None:
+            return digest in self._memory
+        return self._file(self._folder, digest).is_file()
+
+    def remove(self, digest: str) -> int:
+        """Remove a blob; how many bytes that freed (0 where it is gone or in use)."""
+        if self._folder is None:
+            return len(self._memory.pop(digest, b""))
+        return _remove(self._file(self._folder, digest))
+
+    def written(self) -> dict[str, float]:
+        """Digest → when it was last written, in seconds of the epoch, of all that are there."""
+        if self._folder is None:
+            return dict.fromkeys(self._memory, 0.0)
+        found: dict[str, float] = {}
+        for file in self._files():
+            digest = file.parent.name + file.name
+            if _DIGEST.fullmatch(digest):
+                with suppress(OSError):
+                    found[digest] = file.stat().st_mtime
+        return found
+
+    def remove_temporary(self, before: float) -> int:
+        """Remove what killed writers left before that second of the epoch; the bytes freed."""
+        freed = 0
+        for file in self._files():
+            if _TEMPORARY.fullmatch(file.name):
+                with suppress(OSError):
+                    if file.stat().st_mtime < before:
+                        freed += _remove(file)
+        return freed
+
+    def _files(self) -> Iterator[Path]:
+        # Only names that are ours: what else lies in the folder is none of our business.
+        if self._folder is not None and self._folder.is_dir():
+            yield from self._folder.glob("[0-9a-f][0-9a-f]/*")
+
     @staticmethod
     def _file(folder: Path, digest: str) -> Path:
         return folder / digest[:2] / digest[2:]
+
+
+def _remove(file: Path) -> int:
+    try:
+        size = file.stat().st_size
+        file.unlink()
+    except OSError:
+        return 0  # already gone, or open elsewhere (Windows): the next collection finds it
+    return size

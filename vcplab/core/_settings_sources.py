@@ -42,6 +42,7 @@ _KEY_IN_URL = re.compile(r"(?i)(key|token|secret|password)=[^/&?#]*")
 # What each setting accepts, for the errors.
 FORMS: Mapping[str, str] = {
     "cache_dir": "the path of a folder",
+    "cache_budget": "a whole number of bytes from 1048576",
     "data_dir": "the path of a folder",
     "seed": "a whole number from 0",
     "timezone": "an IANA time zone such as 'Asia/Shanghai'",

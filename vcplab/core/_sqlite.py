@@ -33,6 +33,8 @@ _PATIENCE = 30.0
 """Seconds to wait for another process's write."""
 _SLICE = 0.25
 """Seconds of it that pass inside SQLite, where no interrupt is seen."""
+_INCREMENTAL = 2
+_SLICE_PAGES = 2000
 
 
 class _Connection:
@@ -110,8 +112,12 @@ class Database:
             return raw.executemany(sql, parameters).rowcount
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """BEGIN IMMEDIATE … COMMIT, or a savepoint inside one; undone on any exception."""
+    def transaction(self, patience: float | None = None) -> Iterator[sqlite3.Connection]:
+        """BEGIN IMMEDIATE … COMMIT, or a savepoint inside one; undone on any exception.
+
+        Args:
+            patience: Seconds to wait for another process's write, beyond SQLite's own quarter.
+        """
         if self.read_only:
             raise read_only_error(self.where)
         with self._guard:
@@ -121,7 +127,8 @@ class Database:
                 if depth == 0:
                     if raw.in_transaction:  # left by an interrupt between BEGIN and `try`
                         raw.execute("ROLLBACK")
-                    self._patiently(connection, lambda: raw.execute("BEGIN IMMEDIATE"))
+                    begin = "BEGIN IMMEDIATE"
+                    self._patiently(connection, lambda: raw.execute(begin), patience)
                 else:
                     raw.execute(f"SAVEPOINT vcplab_{depth}")
             connection.depth = depth + 1
@@ -139,6 +146,40 @@ class Database:
                 raise
             finally:
                 connection.depth = depth
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether this thread is inside a transaction."""
+        with self._guard:
+            return self._connection().depth > 0
+
+    def pages(self) -> tuple[int, int, int]:
+        """Number of pages, how many of them are free, and the bytes of one."""
+        names = ("page_count", "freelist_count", "page_size")
+        count, free, size = (int(self.rows(f"PRAGMA {name}")[0][0]) for name in names)
+        return count, free, size
+
+    def grow_and_shrink(self) -> None:
+        """Let `shrink` give pages back cheaply; only before the first table is made."""
+        self.rows("PRAGMA auto_vacuum=INCREMENTAL")
+
+    def shrink(self) -> None:
+        """Give free pages back to the disk, outside any transaction.
+
+        A file made by `grow_and_shrink` loses them in slices, between which others may write; an
+        older one is rewritten once, when a quarter of it is free.
+        """
+        count, free, _ = self.pages()
+        if self.path is None or not free:
+            return
+        if self.rows("PRAGMA auto_vacuum") == [(_INCREMENTAL,)]:
+            for _ in range(0, free, _SLICE_PAGES):
+                self.rows(f"PRAGMA incremental_vacuum({_SLICE_PAGES})")
+        elif 4 * free > count:
+            self.grow_and_shrink()
+            self.rows("VACUUM")
+        # Only the checkpoint shortens the file; a reader at work postpones it.
+        self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def use_wal(self) -> None:
         """Switch to write-ahead logging: readers do not wait for writers, a kill loses nothing."""
@@ -209,8 +250,10 @@ class Database:
                 raise
             return raw
 
-    def _patiently(self, connection: _Connection, act: Callable[[], T]) -> T:
-        deadline = time.monotonic() + _PATIENCE
+    def _patiently(
+        self, connection: _Connection, act: Callable[[], T], patience: float | None = None
+    ) -> T:
+        deadline = time.monotonic() + (_PATIENCE if patience is None else patience)
         while True:
             try:
                 return act()

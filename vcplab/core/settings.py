@@ -76,6 +76,8 @@ class Settings(BaseSettings):
 
     Attributes:
         cache_dir: Folder for what can be computed again.
+        cache_budget: Bytes that each cache file in it may take, with its blobs, from 1 MiB; what
+            was used least recently goes first.
         data_dir: Folder of data sets, or None for those that are bundled.
         seed: The seed of every random choice, from 0.
         timezone: IANA name of the zone in which dates are told; None means the machine's.
@@ -103,6 +105,7 @@ class Settings(BaseSettings):
     )
 
     cache_dir: Path = Field(default_factory=lambda: platformdirs.user_cache_path("vcplab"))
+    cache_budget: int = Field(default=4 * 2**30, ge=2**20)
     data_dir: Path | None = None
     seed: int = Field(default=0, ge=0)
     timezone: str | None = None

@@ -38,7 +38,7 @@ from vcplab.core.errors import (
     StateError,
 )
 from vcplab.core.files import write_atomic
-from vcplab.core.store import Store
+from vcplab.core.store import GcReport, Store
 
 __all__ = ["Workspace"]
 
@@ -139,10 +139,7 @@ class Workspace:
         Raises:
             StateError: The workspace was closed.
         """
-        if self._closed:
-            raise StateError(
-                "The lab was closed.", where=str(self._path), next_step="Open it anew."
-            )
+        self._refuse_closed()
         if self._pid != os.getpid():
             return self._open_store()  # the parent's lock may be held, its store is writable
         with self._guard:
@@ -190,10 +187,7 @@ class Workspace:
             ReadOnlyError: Somebody else owns the lab.
             StateError: It was closed.
         """
-        if self._closed:
-            raise StateError(
-                "The lab was closed.", where=str(self._path), next_step="Open it anew."
-            )
+        self._refuse_closed()
         if self.read_only:
             raise ReadOnlyError(
                 self.notice or "The lab is read-only.",
@@ -212,6 +206,15 @@ class Workspace:
         target = self.resolve(relative)
         self._write(target, data)
         return target
+
+    def gc(self, *, keep_seconds: float = 3600.0) -> GcReport:
+        """Collect the garbage of the lab's state: see `Store.gc`; nothing in it is evictable.
+
+        Raises:
+            ReadOnlyError: Somebody else owns the lab.
+        """
+        self.require_writable()
+        return self.store.gc(keep_seconds=keep_seconds)
 
     def close(self) -> None:
         """Give the folder up; closing twice is allowed."""
@@ -263,6 +266,11 @@ class Workspace:
     def _owner_file(self) -> Path:
         # Beside the lock and not in it: on Windows nobody else can read a locked file.
         return self.private / ".lock.json"
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            where = str(self._path)
+            raise StateError("The lab was closed.", where=where, next_step="Open it anew.")
 
     def _acquire(self, *, make: bool) -> None:
         try:

@@ -1,7 +1,8 @@
 """Where outputs of blocks are kept: a store on disk, and the memory of this process above it.
 
 A value is zlib-compressed JSON, never pickle. A key names everything that an output depends on, the
-code of the engines included, so a stale value is never found; it is only never looked up again.
+code of the engines included, so a stale value is never found; it is never looked up again, and so
+among the first to go when the file outgrows ``cache_budget`` of the settings.
 """
 
 from __future__ import annotations
@@ -167,11 +168,18 @@ class BlockCache:
 
     def _open(self) -> Store:
         if self._store is None:
+            from vcplab.core.settings import get_settings
             from vcplab.core.store import Store
 
             assert self._path is not None
             try:
-                self._store = Store(self._path, schema=SCHEMA, version=VERSION)
+                self._store = Store(
+                    self._path,
+                    schema=SCHEMA,
+                    version=VERSION,
+                    budget=get_settings().cache_budget,
+                    evictable=True,
+                )
             except (StateError, InvalidDataError) as error:
                 if not self._default:
                     raise

@@ -53,8 +53,6 @@ def forest_plot(comparison: Comparison, metric: str | None = None) -> Figure:
     Raises:
         NotFoundError: There is no such metric.
     """
-    from matplotlib.figure import Figure
-
     metric = metric or comparison.metrics[0]
     if metric not in comparison.metrics:
         raise NotFoundError(
@@ -72,7 +70,7 @@ def forest_plot(comparison: Comparison, metric: str | None = None) -> Figure:
     families, drawn = _fonts([*labels, title, baseline])
     *labels, title, baseline = drawn
     height = 1.5 + 0.38 * len(rows)
-    figure = Figure(figsize=(9.5 if tested else 6.5, height), layout="constrained")
+    figure = _figure_type()(figsize=(7.2 if tested else 5.0, height), layout="constrained")
     axes = figure.subplots(1, 2 if tested else 1, sharey=True, squeeze=False)[0]
     places = list(range(len(rows)))[::-1]
     _panel(axes[0], rows, places, ("mean", "low", "high"), comparison.baseline)
@@ -130,6 +128,18 @@ def _panel(
         )
 
 
+@cache
+def _figure_type() -> type[Figure]:
+    """A figure that shows itself in notebooks: IPython draws matplotlib's own only with pyplot."""
+    from matplotlib.figure import Figure
+
+    class ForestPlot(Figure):
+        def _repr_svg_(self) -> str:
+            return _svg(self, "vcplab")
+
+    return ForestPlot
+
+
 def figure_svg(figure: Figure, salt: str = "vcplab") -> str:
     """A figure as an SVG element to be put into a page: nothing outside is referred to.
 
@@ -137,6 +147,11 @@ def figure_svg(figure: Figure, salt: str = "vcplab") -> str:
         figure: The figure.
         salt: Makes the ids of several figures in one page differ; equal salts give equal bytes.
     """
+    # Inside HTML the namespaces are implied; without them the page names no address at all.
+    return re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", _svg(figure, salt))
+
+
+def _svg(figure: Figure, salt: str) -> str:
     import io
 
     import matplotlib
@@ -147,9 +162,7 @@ def figure_svg(figure: Figure, salt: str = "vcplab") -> str:
         figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
     svg = target.getvalue()
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    # Inside HTML these are implied; without them the page names no address at all.
-    return re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", svg)
+    return re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
 
 
 def _label(text: str, longest: int = _LONGEST) -> str:

@@ -87,7 +87,13 @@ class Hits(Sequence[Passage]):
         return f"Hits({self.query!r}, {len(self)} passages{best})"
 
     def _repr_html_(self) -> str:
-        from vcplab.core.display import SafeHtml, format_number, html_table, style_block
+        from vcplab.core.display import (
+            SafeHtml,
+            escape,
+            format_number,
+            html_table,
+            style_block,
+        )
         from vcplab.text.highlight import highlight_html
 
         rows = [
@@ -101,9 +107,16 @@ class Hits(Sequence[Passage]):
             )
             for p in self.passages
         ]
-        caption = f"{self.system}: “{self.query}”" + "".join(f" — {n}" for n in self.notices)
+        found = "" if rows else " — nothing found"
         columns = ["#", "score", "docno", "date", "tags", "text"]
-        return style_block() + html_table(columns, rows, caption=caption)
+        table = html_table(
+            columns,
+            rows,
+            caption=f"{self.system}: “{self.query}”{found}",
+            align=["right", "right", "left", "right", "left", "left"],
+        )
+        notes = "".join(f"<p><small>{escape(notice)}</small></p>" for notice in self.notices)
+        return f'{style_block()}{table}<div class="vcplab">{notes}</div>'
 
 
 @dataclasses.dataclass(frozen=True)

@@ -385,9 +385,12 @@ def test_a_forked_child_uses_connections_of_its_own(tmp_path: Path) -> None:
         store, memory = Store(sys.argv[1], schema="t"), Store.memory()
         store.put("n", "parent", b"1")
         memory.put("n", "parent", b"1")
-        parked = threading.Event()
-        thread = threading.Thread(target=lambda: (store.get("n", "parent"), parked.wait()))
+        ready, parked = threading.Event(), threading.Event()
+        thread = threading.Thread(
+            target=lambda: (store.get("n", "parent"), ready.set(), parked.wait())
+        )
         thread.start()
+        ready.wait()  # a fork in the middle of a C call would inherit SQLite's locks
         with store.transaction():
             store.put("n", "open", b"1")
             pid = os.fork()

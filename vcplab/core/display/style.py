@@ -6,6 +6,7 @@ from typing import Final
 
 __all__ = ["PAGE_STYLE", "STYLE"]
 
+# Selectors name the table because JupyterLab's own rules for tables in outputs are as specific.
 # Ink and paper are always set together, so a page of unknown colour cannot hide the text. Inside
 # JupyterLab its theme decides; elsewhere the reader's preference.
 STYLE: Final = """
@@ -34,20 +35,22 @@ STYLE: Final = """
 .vcplab caption, .vcplab .vcp-title {
   color: var(--vcp-ink); font-weight: 600; padding: 2px 0 6px; text-align: left;
 }
-.vcplab th, .vcplab td {
+.vcplab table th, .vcplab table td {
   border: 0; border-bottom: 1px solid var(--vcp-line); color: var(--vcp-ink);
-  background: var(--vcp-paper); max-width: 60em; overflow-wrap: anywhere; padding: 3px 10px;
-  vertical-align: top; white-space: pre-line;
+  background: var(--vcp-paper); max-width: 60em; overflow-wrap: break-word; padding: 3px 10px;
+  text-align: left; vertical-align: top; white-space: pre-line;
 }
-.vcplab thead th { background: var(--vcp-band); font-weight: 600; overflow-wrap: normal; }
-.vcplab .vcp-left { text-align: left; }
-.vcplab .vcp-center { text-align: center; }
-.vcplab .vcp-right { text-align: right; font-variant-numeric: tabular-nums; }
-.vcplab td.vcp-highlight { box-shadow: inset 3px 0 var(--vcp-mark); font-weight: 700; }
+.vcplab table thead th { background: var(--vcp-band); font-weight: 600; overflow-wrap: normal; }
+.vcplab table .vcp-left { text-align: left; }
+.vcplab table .vcp-center { text-align: center; }
+.vcplab table .vcp-right {
+  text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap;
+}
+.vcplab table td.vcp-highlight { box-shadow: inset 3px 0 var(--vcp-mark); font-weight: 700; }
 .vcplab .vcp-card {
   border: 1px solid var(--vcp-line); border-radius: 4px; display: inline-block; padding: 6px 12px;
 }
-.vcplab .vcp-card th { color: var(--vcp-soft); font-weight: 400; padding-left: 0; }
+.vcplab .vcp-card table th { color: var(--vcp-soft); font-weight: 400; padding-left: 0; }
 .vcplab .vcp-card tr:last-child > * { border-bottom: 0; }
 @media print {
   .vcplab {
@@ -62,7 +65,7 @@ STYLE: Final = """
 PAGE_STYLE: Final = """
 :root { color-scheme: light dark; }
 html { background: #ffffff; }
-body.vcplab { margin: 0 auto; max-width: 72em; padding: 1.5em; }
+body.vcplab { margin: 0 auto; max-width: 92em; padding: 1.5em; }
 @media (prefers-color-scheme: dark) { html { background: #11151a; } }
 @media print {
   :root { color-scheme: light; } html { background: #ffffff; }

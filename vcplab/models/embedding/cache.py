@@ -48,7 +48,7 @@ def encoded_texts() -> int:
 
 
 class EmbeddingCache:
-    """Vectors on disk, in one SQLite file.
+    """Vectors on disk, in one SQLite file that keeps to ``cache_budget`` of the settings.
 
     Args:
         path: The file; ``embeddings.sqlite3`` in the settings' cache folder by default.
@@ -61,7 +61,13 @@ class EmbeddingCache:
         if store is None:
             path = path or get_settings().cache_dir / "embeddings.sqlite3"
             path.parent.mkdir(parents=True, exist_ok=True)
-            store = Store(path, schema="vcplab-embeddings", version=1)
+            store = Store(
+                path,
+                schema="vcplab-embeddings",
+                version=1,
+                budget=get_settings().cache_budget,
+                evictable=True,  # whatever is missing is encoded again
+            )
         self.path = path
         self._store = store
 
