@@ -18,11 +18,18 @@ _MARKS = {"ok": "ok", "warn": "warn", "missing": "MISSING"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument(
+        "--costs", action="store_true", help="also measure what things cost here (about 10 s)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print every check; exit code 1 where something required is missing."""
     checks = list(all_checks())
+    if arguments.costs:
+        from vcplab.cli.costs import cost_checks
+
+        checks += cost_checks()
     healthy = not any(check.required and check.status == "missing" for check in checks)
     if arguments.json:
         report = {"ok": healthy, "checks": [check.to_dict() for check in checks]}

@@ -176,10 +176,9 @@ class Collector:
             dropped, more = self._evict(limit)
             entries += dropped
             files += more
-        shrunk = max(0, tables - self.table_bytes())
         with suppress(VCPError):  # busy elsewhere: free pages are used again all the same
             database.shrink()
-        freed = shrunk + leavings + sum(files)
+        freed = max(0, tables - self.table_bytes()) + leavings + sum(files)
         return GcReport(entries, len(files), freed, self.total_bytes())
 
     def _forget_missing(self, written: Collection[str]) -> int:

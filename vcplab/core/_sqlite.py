@@ -173,8 +173,12 @@ class Database:
         if self.path is None or not free:
             return
         if self.rows("PRAGMA auto_vacuum") == [(_INCREMENTAL,)]:
-            for _ in range(0, free, _SLICE_PAGES):
-                self.rows(f"PRAGMA incremental_vacuum({_SLICE_PAGES})")
+            vacuum = f"PRAGMA incremental_vacuum({_SLICE_PAGES})"
+            with translated(self.where):
+                connection = self._connection()
+                for _ in range(0, free, _SLICE_PAGES):
+                    # execute() would take one step of it, which is one page.
+                    self._patiently(connection, lambda: connection.raw.executescript(vacuum))
         elif 4 * free > count:
             self.grow_and_shrink()
             self.rows("VACUUM")

@@ -208,11 +208,7 @@ class Workspace:
         return target
 
     def gc(self, *, keep_seconds: float = 3600.0) -> GcReport:
-        """Collect the garbage of the lab's state: see `Store.gc`; nothing in it is evictable.
-
-        Raises:
-            ReadOnlyError: Somebody else owns the lab.
-        """
+        """Collect the state's garbage (`Store.gc`); only its owner may, else `ReadOnlyError`."""
         self.require_writable()
         return self.store.gc(keep_seconds=keep_seconds)
 
@@ -355,14 +351,10 @@ class Workspace:
 
     def _read_manifest(self) -> _Manifest | None:
         try:
-            text = self._manifest_file.read_text(encoding="utf-8-sig")
+            content: Any = json.loads(self._manifest_file.read_text(encoding="utf-8-sig"))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise self._unreadable(str(error)) from error
-        try:
-            content: Any = json.loads(text)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             raise self._unreadable(str(error)) from error
         if not isinstance(content, dict) or not isinstance(content.get("schema"), str):
             raise self._unreadable("it names no schema")

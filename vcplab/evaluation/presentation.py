@@ -32,7 +32,6 @@ _PACKAGES = (
     "scipy",
     "statsmodels",
     "ir_measures",
-    "bm25s",
     "scikit-learn",
     "tokenizers",
 )

@@ -53,7 +53,8 @@ def fold_chinese(text: str) -> str:
     import numpy as np
 
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-    return _table()[codes].tobytes().decode("utf-32-le", "surrogatepass")
+    folded: bytes = _table()[codes].tobytes()
+    return folded.decode("utf-32-le", "surrogatepass")
 
 
 @lru_cache(maxsize=1)

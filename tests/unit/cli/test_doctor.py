@@ -123,3 +123,14 @@ def test_the_exit_code_and_json(
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is False
     assert [row["status"] for row in report["checks"]] == ["ok", "missing"]
+
+
+def test_costs_are_measured_here(capsys):
+    from vcplab.cli.costs import cost_checks
+
+    found = {check.name: check for check in cost_checks()}
+    assert {"import vcplab", "BM25 index", "BM25 search"} <= found.keys()
+    assert float(found["BM25 search"].found.split()[0]) > 0
+    assert main(["doctor", "--costs", "--json"]) in (0, 1)
+    rows = json.loads(capsys.readouterr().out)["checks"]
+    assert any(row["topic"].startswith("costs") for row in rows)

@@ -105,7 +105,7 @@ def test_view_whose_module_or_function_is_missing() -> None:
 
 @pytest.mark.parametrize(
     ("package", "command"),
-    [("plotly", "pip install vcplab[lab]"), ("cupboard", "pip install cupboard")],
+    [("jupyterlab", "pip install vcplab[lab]"), ("cupboard", "pip install cupboard")],
 )
 def test_view_whose_package_is_missing_says_what_to_install(
     package: str, command: str, tmp_path, monkeypatch: pytest.MonkeyPatch

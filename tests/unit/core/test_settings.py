@@ -333,3 +333,10 @@ def test_the_other_modules_load_nothing_heavy() -> None:
         "assert not {'pandas', 'numpy', 'IPython'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_cache_budget_is_a_number_of_bytes() -> None:
+    assert Settings.load().cache_budget == 4 * 2**30
+    assert Settings.load(cache_budget=2**20).cache_budget == 2**20
+    error = refused(lambda: Settings.load(cache_budget=2**20 - 1))
+    assert "a whole number of bytes from 1048576" in str(error)

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from vcplab.core.errors import InvalidInputError, StateError
+from vcplab.core.settings import override_settings
 from vcplab.core.store import Store
 from vcplab.evaluation import cache as cache_module
 from vcplab.evaluation.cache import BlockCache, clear_memory, decode, encode, key_of
@@ -153,6 +154,17 @@ def test_damaged_values_are_computed_again(tmp_path: Path) -> None:
     task = Doubling(4)
     assert _values(Matrix(task, [ONE], block=2, cache=path).run(), 0) == [0, 1, 2, 3]
     assert len(task.calls) == 2
+
+
+def test_the_cache_keeps_to_the_budget_of_the_settings(tmp_path: Path) -> None:
+    with override_settings(cache_budget=2**20), BlockCache(tmp_path / "m.sqlite3") as cache:
+        for i in range(40):
+            cache.put_many({f"{i:02}": encode([{"value": os.urandom(40_000).hex()}])})
+        store = cache._open()
+        assert store.total_bytes() <= 1.1 * 2**20
+        kept = store.keys(cache_module.NAMESPACE)
+        assert 5 < len(kept) < 40
+        assert kept[-1] == "39"
 
 
 def test_an_unusable_default_folder_stops_nothing(fresh_cache: Path) -> None:

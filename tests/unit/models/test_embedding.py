@@ -14,6 +14,7 @@ from vcplab.core.errors import (
     MissingDependencyError,
     NotFoundError,
 )
+from vcplab.core.settings import override_settings
 from vcplab.models.embedding import CachedEmbedder, EmbeddingCache, encoded_texts, minilm
 from vcplab.protocol.ports import Embedder
 
@@ -178,3 +179,17 @@ def test_minilm_is_the_published_model():
     assert vectors[0] @ vectors[1] == pytest.approx(0.7553, abs=2e-3)
     assert vectors[0] @ vectors[2] < 0.2
     assert vl.MiniLM().languages == {"en"}
+
+
+def test_the_cache_keeps_to_the_budget_of_the_settings(tmp_path):
+    texts = [f"text {i}" for i in range(1200)]
+    model = vl.HashEmbedder(512)
+    with override_settings(cache_budget=2**20, progress=False):
+        cache = EmbeddingCache(tmp_path / "e.sqlite3")
+    embedder = CachedEmbedder(model, cache)
+    vectors = embedder.embed_documents(texts)
+    assert cache._store.budget == 2**20
+    assert cache._store.total_bytes() <= 1.1 * 2**20
+    assert 0 < len(cache._store.keys(model.fingerprint)) < 600
+    np.testing.assert_array_equal(embedder.embed_documents(texts), vectors)
+    cache.close()

@@ -28,7 +28,6 @@ _EXTRAS: Final[Mapping[str, str]] = MappingProxyType(
         "IPython": "lab",
         "ipykernel": "lab",
         "jupyterlab": "lab",
-        "plotly": "lab",
         "sentence_transformers": "dense",
         "torch": "dense",
     }
