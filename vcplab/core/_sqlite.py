@@ -48,8 +48,9 @@ class _Connection:
     def close(self) -> None:
         self.raw.close()
 
-    def __del__(self) -> None:
-        if self._pid == os.getpid():
+    def __del__(self, getpid: Callable[[], int] = os.getpid) -> None:
+        # An argument, because at exit the module's own names may be gone before its objects.
+        if self._pid == getpid():
             self.raw.close()
         else:
             # SQLite forbids even closing a connection in a forked child.

@@ -89,7 +89,7 @@ class Why:
         return [astuple(account) for account in self.accounts]
 
 
-def explain(system: Stage, corpus: Corpus, query: Query, docno: str) -> Why:
+def explain(system: Stage, corpus: Corpus, query: Query, docno: str, k: int) -> Why:
     """Run a pipeline for one query and ask every stage about one document.
 
     Args:
@@ -97,6 +97,7 @@ def explain(system: Stage, corpus: Corpus, query: Query, docno: str) -> Why:
         corpus: The documents.
         query: The question.
         docno: The document.
+        k: How deep the lists go.
 
     Raises:
         NotFoundError: The corpus has no such document.
@@ -108,9 +109,8 @@ def explain(system: Stage, corpus: Corpus, query: Query, docno: str) -> Why:
         def watch(stage: Stage, before: State, after: State) -> None:
             accounts.extend(_account(stage, before, after, row))
 
-        resolved = system.resolve(corpus)
-        resolved.prepare(corpus)
-        resolved._run(State.start((query,)), Context(corpus, 1, watch=watch))
+        system.prepare(corpus)
+        system._run(State.start((query,)), Context(corpus, k, watch=watch))
     return Why(query.text, docno, system.name, tuple(accounts))
 
 

@@ -166,7 +166,7 @@ class Retriever:
     def prepare(self) -> Retriever:
         """Build indexes and encode documents now rather than at the first query."""
         with self.corpus.lock:
-            self.system.resolve(self.corpus).prepare(self.corpus)
+            self.system.prepare(self.corpus)
         return self
 
     def search(
@@ -175,7 +175,7 @@ class Retriever:
         k: int | None = None,
         *,
         query_embedding: ArrayLike | None = None,
-        asked_at: datetime | None = None,
+        asked_at: datetime | str | None = None,
     ) -> Hits:
         """Find the best passages for a text.
 
@@ -184,7 +184,8 @@ class Retriever:
             k: How many at most; the system's ``top_k`` by default, else 10.
             query_embedding: A ready vector of the query, shape (dimension,), in place of the
                 embedder's.
-            asked_at: When it is asked, for stages that look at time; now by default.
+            asked_at: When it is asked (ISO text or a time), for stages that look at time; now by
+                default.
 
         Returns:
             The passages, best first; possibly none.
@@ -200,9 +201,12 @@ class Retriever:
             )
         wanted = getattr(self.system, "top_k", _DEFAULT_K) if k is None else _positive(k)
         vector = None if query_embedding is None else np.asarray(query_embedding, np.float32)
-        state = self._state((Query(query, vector, asked_at),), wanted, None)
-        ranking = state.lanes[0].rankings[0].head(wanted)
-        return Hits(query, tuple(self._passages(ranking)), self.name, state.notices)
+        parsed = Query(query, vector, _as_time(asked_at, query))
+        # Held until rows have become documents: another thread may be changing the corpus.
+        with self.corpus.lock:
+            state = self._state((parsed,), wanted, None)
+            passages = tuple(self._passages(state.lanes[0].rankings[0].head(wanted)))
+        return Hits(query, passages, self.name, state.notices)
 
     def run(
         self, queries: pd.DataFrame | Sequence[str], k: int = 100, memo: Memo | None = None
@@ -221,19 +225,18 @@ class Retriever:
         import pandas as pd
 
         qids, parsed = _parse_queries(queries)
-        state = self._state(parsed, _positive(k), memo)
-        rankings = [ranking.head(k) for ranking in state.lanes[0].rankings]
+        with self.corpus.lock:
+            state = self._state(parsed, _positive(k), memo)
+            rankings = [ranking.head(k) for ranking in state.lanes[0].rankings]
+            docnos = [self.corpus.document(row).id for r in rankings for row in r.rows.tolist()]
         counts = [len(ranking) for ranking in rankings]
-        rows = np.concatenate([r.rows for r in rankings]) if rankings else np.empty(0, np.int64)
         frame = pd.DataFrame(
             {
                 "qid": pd.Series(np.repeat(np.array(qids, object), counts), dtype="str"),
                 "query": pd.Series(
                     np.repeat(np.array([q.text for q in parsed], object), counts), dtype=object
                 ),
-                "docno": pd.Series(
-                    [self.corpus.document(int(row)).id for row in rows], dtype="str"
-                ),
+                "docno": pd.Series(docnos, dtype="str"),
                 "score": np.concatenate([r.scores for r in rankings]) if rankings else np.empty(0),
                 "rank": np.concatenate([np.arange(n) for n in counts]).astype(np.int64)
                 if counts
@@ -242,12 +245,15 @@ class Retriever:
         )
         return Run(frame, state.milliseconds, state.notices)
 
-    def why(self, query: str, docno: str, *, asked_at: datetime | str | None = None) -> Why:
+    def why(
+        self, query: str, docno: str, k: int = 100, *, asked_at: datetime | str | None = None
+    ) -> Why:
         """Explain, stage by stage, where a document stands for a query and why.
 
         Args:
             query: What is asked.
             docno: The document, found or not.
+            k: How deep the lists go.
             asked_at: When it is asked, for stages that look at time.
 
         Raises:
@@ -255,9 +261,8 @@ class Retriever:
         """
         from vcplab.memory.explanation import explain
 
-        return explain(
-            self.system, self.corpus, Query(query, None, _as_time(asked_at, query)), docno
-        )
+        asked = Query(query, None, _as_time(asked_at, query))
+        return explain(self.system, self.corpus, asked, docno, _positive(k))
 
     def transform(self, queries: pd.DataFrame) -> pd.DataFrame:
         """PyTerrier's name for :meth:`run`: a frame of queries to a frame of results."""
@@ -275,11 +280,9 @@ class Retriever:
         return f"{self.system!r}.on({self.corpus!r})"
 
     def _state(self, queries: tuple[Query, ...], k: int, memo: Memo | None) -> State:
-        with self.corpus.lock:
-            system = self.system.resolve(self.corpus)
-            # Outside the clock: building an index is not the cost of a query.
-            system.prepare(self.corpus)
-            return system._run(State.start(queries), Context(self.corpus, k, memo))
+        # Outside the clock: building an index is not the cost of a query.
+        self.system.prepare(self.corpus)
+        return self.system._run(State.start(queries), Context(self.corpus, k, memo))
 
     def _passages(self, ranking: Ranking) -> Iterator[Passage]:
         for rank, (row, score) in enumerate(zip(ranking.rows, ranking.scores, strict=True)):
@@ -288,9 +291,11 @@ class Retriever:
 
 
 def _positive(k: int) -> int:
-    if k < 1:
-        raise InvalidInputError(f"k={k} asks for nothing.", where="k", next_step="Give at least 1.")
-    return k
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise InvalidInputError(
+            f"k={k!r} is no number of passages.", where="k", next_step="Give a whole number from 1."
+        )
+    return int(k)
 
 
 def _parse_queries(queries: pd.DataFrame | Sequence[str]) -> tuple[list[str], tuple[Query, ...]]:
@@ -339,7 +344,7 @@ def _as_time(value: Any, qid: Any) -> datetime | None:
         except ValueError:
             raise InvalidInputError(
                 f"asked_at of query {qid!r} is {value!r}.",
-                where="queries",
+                where="asked_at",
                 next_step="Write ISO times: 2026-02-28T09:00:00+08:00.",
             ) from None
     return time if time.tzinfo else time.replace(tzinfo=current_clock().zone)

@@ -34,7 +34,8 @@ class Fixed:
 def lane(scores, listed=None, scale="bm25", blind=()):
     rows = np.array(sorted(scores if listed is None else listed), np.int64)
     ranking = Ranking.of(rows, np.array([scores[int(r)] for r in rows], float))
-    return Lane("x", scale, (ranking,), Fixed(scores, frozenset(blind)))
+    fixed = Fixed(scores, frozenset(blind))
+    return Lane("x", scale, (ranking,), fixed, fixed.applies)
 
 
 def fused(fusion, *lanes):

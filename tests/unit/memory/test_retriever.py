@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime
 
 import pandas as pd
@@ -132,3 +133,67 @@ def test_lsa_follows_its_corpus():
     assert {h.docno for h in memory.search("whales", 2)} == {"6", "7"}
     with pytest.raises(InvalidInputError, match="LSA cannot learn"):
         vl.Dense(vl.LSA()).on(vl.Corpus([vl.Document("a", "one")])).search("one")
+
+
+def test_searching_while_another_thread_changes_the_corpus():
+    corpus = vl.Corpus([vl.Document(f"d{i}", f"budget kitchen {i}") for i in range(50)])
+    memory, stop, failures = SYSTEM.on(corpus), threading.Event(), []
+
+    def search():
+        while not stop.is_set():
+            try:
+                hits = memory.search("budget kitchen 7", 10)
+                assert all(h.text.startswith("budget") for h in hits)
+                memory.run(["kitchen 3"], 10)
+            except Exception as error:
+                failures.append(error)
+                return
+
+    threads = [threading.Thread(target=search) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for round_ in range(60):
+        corpus.upsert(vl.Document(f"d{round_ % 50}", f"budget kitchen again {round_}"))
+        corpus.delete(f"d{(round_ + 25) % 50}") if f"d{(round_ + 25) % 50}" in corpus else None
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_scores_do_not_depend_on_the_batch():
+    texts = [f"text number {i % 300}" for i in range(900)]
+    corpus = vl.Corpus([vl.Document(f"d{i}", t) for i, t in enumerate(texts)])
+    memory = vl.Dense(vl.HashEmbedder(96)).on(corpus)
+    queries = texts[:40]
+    together = memory.run(queries, 10).frame
+    for qid, query in enumerate(queries, 1):
+        alone = memory.search(query, 10)
+        mine = together[together.qid == str(qid)]
+        assert [h.docno for h in alone] == mine.docno.tolist()
+        assert [h.score for h in alone] == mine.score.tolist()
+
+
+def test_a_query_without_direction_finds_nothing():
+    corpus = vl.Corpus(
+        [vl.Document(str(i), t) for i, t in enumerate(["a cat", "a dog", "two cats"])]
+    )
+    assert len(vl.Dense(vl.LSA(2)).on(corpus).search("zzz")) == 0
+
+
+def test_fits_do_not_pile_up():
+    corpus = vl.Corpus([vl.Document(str(i), f"word{i} shared text") for i in range(6)])
+    memory = vl.Dense(vl.LSA(64)).on(corpus)
+    memory.search("shared")
+    before = len(corpus._kept)
+    for i in range(5):
+        corpus.add(vl.Document(f"new{i}", f"other{i} shared"))
+        assert memory.search(f"other{i}", 1)[0].docno == f"new{i}"
+    assert len(corpus._kept) == before
+
+
+def test_times_may_be_written(corpus):
+    aged = (vl.BM25() >> vl.Decay("30d", 0.0)).on(corpus)
+    assert aged.search("kitchen", asked_at="2025-04-11")[0].score > 0
+    with pytest.raises(InvalidInputError, match="asked_at"):
+        aged.search("kitchen", asked_at="soon")

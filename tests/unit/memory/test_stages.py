@@ -208,6 +208,10 @@ def test_lane_parameters_are_checked_where_they_are_written():
         lambda: vl.Convex(1.5),
         lambda: vl.Convex(norm="median"),
         lambda: vl.Convex(weights=(0.0, 0.0)),
+        lambda: vl.Convex(weights=(float("nan"), 1.0)),
+        lambda: vl.Dense("all-MiniLM-L6-v2"),
+        lambda: vl.LightMemo(embedder=object()),
+        lambda: vl.BM25(analyzer=str.split),
         lambda: vl.RRF(k=-1),
         lambda: vl.Top(0),
     ):
@@ -218,7 +222,7 @@ def test_lane_parameters_are_checked_where_they_are_written():
 def test_weights_must_fit_the_lanes(corpus):
     three = vl.BM25() + vl.BM25(2.0) + vl.Dense(HASH)
     with pytest.raises(InvalidInputError, match="2 weights for 3 lanes"):
-        (three >> vl.Convex(0.3)).on(corpus).search("budget")
+        three >> vl.Convex(0.3)
     assert (three >> vl.Convex(weights=(0.2, 0.2, 0.6))).on(corpus).search("budget")
     assert (three >> vl.RRF()).on(corpus).search("budget")
 
@@ -242,3 +246,79 @@ def test_a_query_embedding_replaces_the_embedders(corpus):
     for wrong in (vector[:3], np.zeros(64), np.full(64, np.nan)):
         with pytest.raises(InvalidInputError, match="query embedding"):
             retriever.search("budget", query_embedding=wrong)
+
+
+def test_languages_are_part_of_what_a_dense_lane_is():
+    class Known(vl.HashEmbedder):
+        def __init__(self, languages):
+            super().__init__(32)
+            object.__setattr__(self, "languages", languages)
+
+        languages = None
+
+    english, any_language = Known(frozenset({"en"})), Known(None)
+    assert english.fingerprint == any_language.fingerprint, "the vectors are the same"
+    assert vl.Dense(english).fingerprint != vl.Dense(any_language).fingerprint
+
+
+def test_a_stage_of_a_cell_is_cacheable_once_it_states_a_version(corpus):
+    from vcplab.memory.stages.base import Output, Stage
+
+    def make(sign, version=None):
+        class Flip(Stage):
+            kind = "ranking"
+
+            def apply(self, state, context):
+                (lane,) = state.lanes
+                rankings = tuple(type(r).of(r.rows, sign * r.scores) for r in lane.rankings)
+                return Output(lanes=(dataclasses.replace(lane, rankings=rankings),))
+
+        if version:
+            Flip.version = version
+        return Flip()
+
+    assert not (vl.BM25() >> make(1)).cacheable
+    assert (vl.BM25() >> make(1, "1")).cacheable
+    assert (vl.BM25() >> make(1, "1")).fingerprint != (vl.BM25() >> make(-1, "2")).fingerprint
+    assert (vl.BM25() >> make(-1)).on(corpus).search("Friday budget")[0].score < 0
+
+
+def test_who_reads_the_clock_says_so():
+    assert (vl.BM25() >> vl.Decay()).reads_clock
+    assert not vl.LightMemo(embedder=HASH).reads_clock
+    assert not (vl.BM25() + vl.Dense(HASH) >> vl.RRF() >> vl.Top(3)).reads_clock
+
+
+def test_a_memo_never_mistakes_one_object_for_another():
+    memo = Memo()
+    for i in range(200):
+        corpus = vl.Corpus([vl.Document(f"only-{i}", "budget")])
+        word = f"word{i}"
+        corpus.add(vl.Document("word", word))
+        found = (vl.Rewrite(lambda text, w=word: w) >> vl.BM25()).on(corpus).run(["x"], 2, memo)
+        assert found.frame.docno.tolist() == ["word"]
+        assert vl.BM25().on(corpus).run(["budget"], 2, memo).frame.docno.tolist() == [f"only-{i}"]
+
+
+def test_language_gating_survives_ranking_stages():
+    class English(vl.HashEmbedder):
+        languages = frozenset({"en"})
+
+    corpus = vl.Corpus([vl.Document("zh", "厨房的预算"), vl.Document("en", "kitchen")])
+    dense = vl.Dense(English(32))
+    plain = (vl.BM25() + dense >> vl.RRF()).on(corpus).search("厨房预算")
+    cut = (
+        (vl.BM25() + (dense >> vl.Decay() >> vl.Top(50)) >> vl.RRF()).on(corpus).search("厨房预算")
+    )
+    assert [h.docno for h in plain] == [h.docno for h in cut] == ["zh"]
+
+
+def test_numpy_numbers_are_parameters_too():
+    assert vl.RRF().set_params(k=np.int64(10)).fingerprint == vl.RRF(k=10).fingerprint
+
+
+def test_candidates_mean_what_they_say():
+    corpus = vl.Corpus([vl.Document(f"d{i:03}", "budget " * (i + 1)) for i in range(150)])
+    assert len(vl.BM25().on(corpus).run(["budget"], 150).frame) == 150
+    assert len(vl.BM25(candidates=20).on(corpus).run(["budget"], 150).frame) == 20
+    assert vl.BM25().on(corpus).why("budget", "d149", k=150).rank is not None

@@ -193,3 +193,21 @@ def test_the_cache_keeps_to_the_budget_of_the_settings(tmp_path):
     assert 0 < len(cache._store.keys(model.fingerprint)) < 600
     np.testing.assert_array_equal(embedder.embed_documents(texts), vectors)
     cache.close()
+
+
+def test_vectors_are_brought_to_unit_length():
+    class Long(Counting):
+        def embed_documents(self, texts):
+            return 7 * super().embed_documents(texts)
+
+    vectors = CachedEmbedder(Long(), EmbeddingCache.memory()).embed_documents(["x", "y"])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+def test_an_unusable_cache_folder_is_said_and_worked_around(tmp_path):
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    corpus = vl.Corpus([vl.Document("a", "budget")])
+    with vl.override_settings(cache_dir=tmp_path / "file" / "cache"):
+        hits = vl.Dense(vl.HashEmbedder(16)).on(corpus).search("budget")
+    assert hits[0].docno == "a"
+    assert "VCPLAB_CACHE_DIR" in hits.notices[0]

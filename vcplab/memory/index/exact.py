@@ -18,6 +18,10 @@ __all__ = ["ExactDenseIndex"]
 
 # Queries per matrix product: large enough for BLAS, small enough for the cache of scores.
 _BATCH = 64
+# More than single precision loses in a product of unit vectors.
+_SINGLE_ERROR = np.float32(1e-5)
+# Double precision is the same in any order of summation to more places than these.
+_DECIMALS = 9
 
 
 class ExactDenseIndex:
@@ -95,21 +99,39 @@ class ExactDenseIndex:
                 return [Ranking.empty() for _ in range(len(vectors))]
             out: list[Ranking] = []
             for at in range(0, len(vectors), _BATCH):
-                scores = vectors[at : at + _BATCH] @ matrix.T
-                out.extend(_top(row_scores, rows, k) for row_scores in scores)
+                batch = vectors[at : at + _BATCH]
+                out.extend(
+                    _top(query, scores, matrix, rows, k)
+                    for query, scores in zip(batch, batch @ matrix.T, strict=True)
+                )
             return out
 
     def score(self, vector: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Cosines of one query vector with documents, shape (len(rows),)."""
         with self._lock:
             at = np.searchsorted(self._rows[: self._size], rows)
-            return (self._matrix[at] @ vector).astype(np.float64)
+            return _cosines(vector, self._matrix[at])
 
 
-def _top(scores: NDArray[np.float32], rows: NDArray[np.int64], k: int) -> Ranking:
+def _cosines(vector: NDArray[np.float32], matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Cosines in double precision, the same however many are asked for at once."""
+    products = matrix.astype(np.float64) @ vector.astype(np.float64)
+    return np.asarray(np.round(products, _DECIMALS), np.float64)
+
+
+def _top(
+    query: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    matrix: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    k: int,
+) -> Ranking:
+    if not query.any():
+        return Ranking.empty()  # no direction: nothing is nearer than anything else
     if k < len(scores):
+        # Single precision depends on the size of the batch, so it only chooses the candidates:
+        # with all that come near the k-th, so that ties are broken among all who tie.
         cut = np.partition(scores, len(scores) - k)[len(scores) - k]
-        # Everything that ties with the k-th takes part in the tie-break.
-        near = np.flatnonzero(scores >= cut)
-        scores, rows = scores[near], rows[near]
-    return Ranking.of(rows, scores.astype(np.float64), k)
+        near = np.flatnonzero(scores >= cut - _SINGLE_ERROR)
+        matrix, rows = matrix[near], rows[near]
+    return Ranking.of(rows, _cosines(query, matrix), k)

@@ -26,7 +26,12 @@ class Recipe(Stage):
     @property
     def cacheable(self) -> bool:
         """Whether results may be kept between runs: as its stages say."""
-        return self.stages().cacheable
+        return super().cacheable and self.stages().cacheable
+
+    @property
+    def reads_clock(self) -> bool:
+        """Whether some stage looks at the time."""
+        return self.stages().reads_clock
 
     @property
     def lanes_in(self) -> tuple[int, int]:
@@ -40,10 +45,6 @@ class Recipe(Stage):
     def prepare(self, corpus: Corpus) -> None:
         """Prepare every stage."""
         self.stages().prepare(corpus)
-
-    def resolve(self, corpus: Corpus) -> Stage:
-        """The pipeline, resolved, under the engine's name."""
-        return self.stages().resolve(corpus).named(self.name)
 
     def apply(self, state: State, context: Context) -> Output:
         """Run the pipeline."""

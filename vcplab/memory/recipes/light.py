@@ -29,7 +29,7 @@ class LightMemo(Recipe):
         bm25_weight: Weight of BM25 (divided by the query's highest score), ≥ 0.
         semantic_weight: Weight of the cosine, ≥ 0; 0 leaves the dense lane out.
         top_k: How many a search gives unless told otherwise.
-        candidates: Length of each lane's list.
+        candidates: Length of each lane's list; as long as is asked for and at least 100 if None.
         embedder: Any embedder; the offline MiniLM if None.
         analyzer: Text to terms; the default analyser if None.
         k1: BM25 term-frequency saturation.
@@ -41,7 +41,7 @@ class LightMemo(Recipe):
     bm25_weight: float = 0.3
     semantic_weight: float = 0.7
     top_k: int = 10
-    candidates: int = 100
+    candidates: int | None = None
     embedder: Embedder | Any | None = None
     analyzer: Analyzer | None = None
     k1: float = 1.2

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcplab.core.errors import InvalidInputError
-from vcplab.memory.stages.configurable import Configurable
+from vcplab.memory.stages.configurable import Configurable, is_versioned
 from vcplab.memory.stages.state import Lane, Query, State
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ class Memo:
     """
 
     def __init__(self) -> None:
-        self._states: dict[tuple[str, int, int, str, str], State] = {}
+        # Stages and corpora are kept as well: what is identified by being that very object must
+        # not make room for another one at the same address.
+        self._states: dict[tuple[str, Corpus, int, str, int], tuple[State, Stage]] = {}
         self.hits = 0
 
     def __len__(self) -> int:
@@ -102,10 +104,10 @@ class Context:
             state: The state before it.
         """
         fingerprint = stage.fingerprint
-        key = (fingerprint, id(self.corpus), self.corpus.version, state.key, str(self.depth))
+        key = (fingerprint, self.corpus, self.corpus.version, state.key, self.depth)
         if self.memo is not None and key in self.memo._states:
             self.memo.hits += 1
-            return self.memo._states[key]
+            return self.memo._states[key][0]
         began = time.process_time()
         output = stage.apply(state, self)
         spent = (time.process_time() - began) * 1000 / max(1, len(state.queries))
@@ -120,7 +122,7 @@ class Context:
             f"{state.key}/{fingerprint}",
         )
         if self.memo is not None:
-            self.memo._states[key] = after
+            self.memo._states[key] = (after, stage)
         if self.watch is not None:
             self.watch(stage, state, after)
         return after
@@ -152,8 +154,16 @@ class Stage(Configurable):
 
     @property
     def cacheable(self) -> bool:
-        """Whether results may be kept between runs (its fingerprint says all)."""
-        return True
+        """Whether results may be kept between runs: its fingerprint says all there is to say.
+
+        A stage class of one's own is cacheable once it states ``version: ClassVar[str]``.
+        """
+        return is_versioned(type(self))
+
+    @property
+    def reads_clock(self) -> bool:
+        """Whether results depend on when a query without ``asked_at`` is run."""
+        return False
 
     @property
     def lanes_in(self) -> tuple[int, int]:
@@ -170,10 +180,6 @@ class Stage(Configurable):
 
     def prepare(self, corpus: Corpus) -> None:
         """Build what the stage needs of the corpus ahead of the first query."""
-
-    def resolve(self, corpus: Corpus) -> Stage:
-        """The stage with what depends on the corpus filled in: a fitted embedder."""
-        return self
 
     def _run(self, state: State, context: Context) -> State:
         return context.run(self, state)
@@ -250,6 +256,10 @@ class _Composition(Stage):
     def cacheable(self) -> bool:
         return all(part.cacheable for part in self.parts)
 
+    @property
+    def reads_clock(self) -> bool:
+        return any(part.reads_clock for part in self.parts)
+
     def _with_children(self, changes: Mapping[str, Any]) -> Self:
         parts = tuple(changes.get(n, p) for n, p in self._children().items())
         return dataclasses.replace(self, parts=parts)
@@ -257,12 +267,6 @@ class _Composition(Stage):
     def prepare(self, corpus: Corpus) -> None:
         for part in self.parts:
             part.prepare(corpus)
-
-    def resolve(self, corpus: Corpus) -> Stage:
-        parts = tuple(part.resolve(corpus) for part in self.parts)
-        if all(new is old for new, old in zip(parts, self.parts, strict=True)):
-            return self
-        return dataclasses.replace(self, parts=parts)
 
     def apply(self, state: State, context: Context) -> Output:
         after = self._run(state, context)

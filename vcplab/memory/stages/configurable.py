@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from vcplab.core.errors import InvalidInputError
 
-__all__ = ["Configurable", "fingerprint_of"]
+__all__ = ["Configurable", "fingerprint_of", "is_versioned", "own_versions"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +93,28 @@ def _default(field: dataclasses.Field[Any]) -> Any:
     return field.default
 
 
+def own_versions(cls: type) -> list[str]:
+    """The ``version`` of each class from outside vcplab that a value's class is made of."""
+    foreign = [c for c in cls.__mro__ if not _is_ours(c)]
+    return [f"{c.__qualname__}={vars(c)['version']}" for c in foreign if _has_version(c)]
+
+
+def is_versioned(cls: type) -> bool:
+    """Whether nothing of a class can change unseen: it is vcplab's, or states its ``version``.
+
+    A class of a notebook cell keeps its name when the cell is edited, so its name says nothing.
+    """
+    return all(_is_ours(c) or _has_version(c) for c in cls.__mro__)
+
+
+def _is_ours(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] in ("vcplab", "builtins", "abc", "typing")
+
+
+def _has_version(cls: type) -> bool:
+    return isinstance(vars(cls).get("version"), str)
+
+
 def fingerprint_of(value: Any) -> str:
     """Hash of a parameter value: 32 hex digits.
 
@@ -109,10 +131,13 @@ def fingerprint_of(value: Any) -> str:
 def _canonical(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if hasattr(value, "item") and hasattr(value, "dtype") and not getattr(value, "shape", (1,)):
+        return _canonical(value.item())  # a NumPy scalar, as a grid made with arange holds them
     if isinstance(value, Configurable):
         cls = type(value)
         children = {k: _canonical(v) for k, v in value._content().items()}
-        return [f"{cls.__module__}.{cls.__qualname__}", children]
+        named = f"{cls.__module__}.{cls.__qualname__}"
+        return [named, *own_versions(cls), children]
     if isinstance(value, Mapping):
         return {str(k): _canonical(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

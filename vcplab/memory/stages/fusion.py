@@ -47,9 +47,13 @@ class Fusion(Stage):
 
     kind: ClassVar[StageKind] = "fusion"
 
+    def lanes_out(self, lanes: int) -> int:
+        """One; weights that do not fit are refused here, where the pipeline is written."""
+        self.lane_weights(lanes)
+        return 1
+
     def apply(self, state: State, context: Context) -> Output:
         """Fuse the lanes of every query."""
-        self.lane_weights(len(state.lanes))
         rankings = []
         for query in range(len(state.queries)):
             parts = self.contributions(state.lanes, query)
@@ -60,13 +64,9 @@ class Fusion(Stage):
         """What each lane brings to query number ``query``."""
         listed = [lane.rankings[query].rows for lane in lanes]
         rows = np.unique(np.concatenate(listed))
+        every = np.ones(len(rows), np.bool_)
         applies = np.stack(
-            [
-                np.ones(len(rows), np.bool_)
-                if lane.scorer is None
-                else lane.scorer.applies(query, rows)
-                for lane in lanes
-            ]
+            [every if lane.applies is None else lane.applies(query, rows) for lane in lanes]
         )
         is_listed = np.stack([np.isin(rows, own, assume_unique=True) for own in listed])
         # A document counts if a lane that can judge it has listed it.
@@ -196,7 +196,7 @@ class Convex(Fusion):
 
 
 def _check_weights(weights: tuple[float, ...] | None) -> None:
-    if weights is not None and (min(weights, default=0) < 0 or sum(weights) <= 0):
+    if weights is not None and not (min(weights, default=0) >= 0 and 0 < sum(weights) < np.inf):
         raise InvalidInputError(
             f"weights={weights} do not weigh anything.",
             where="weights",

@@ -14,24 +14,41 @@ from numpy.typing import NDArray
 from vcplab.core.errors import InvalidInputError
 from vcplab.memory.corpus import Corpus
 from vcplab.memory.document import FIELDS
-from vcplab.memory.index.derived import DenseDocuments, DocumentLanguages, LexicalDocuments
+from vcplab.memory.index.derived import (
+    DenseDocuments,
+    DocumentLanguages,
+    FittedDocuments,
+    LanguageCover,
+    LexicalDocuments,
+)
 from vcplab.memory.index.ports import LexicalIndex, TermQuery
 from vcplab.memory.index.weighting import BM25Weighting, Variant
 from vcplab.memory.stages.base import Context, Output, Stage, StageKind
 from vcplab.memory.stages.state import Lane, Query, State
-from vcplab.models.embedding import CachedEmbedder, EmbeddingCache, cached, default_embedder
+from vcplab.models.embedding import CachedEmbedder, cached, default_embedder
 from vcplab.protocol.ports import Embedder
 from vcplab.text.analysis import Analyzer, default_analyzer
 from vcplab.text.language import dominant_languages, is_covered
 
 __all__ = ["BM25", "Dense"]
 
+# Length of a lane's list unless more is asked for: enough for a fusion to choose from.
+_CANDIDATES = 100
+_EMBEDDER = (
+    "name",
+    "fingerprint",
+    "dimension",
+    "languages",
+    "embed_documents",
+    "embed_queries",
+)
+
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class _LaneStage(Stage):
     kind: ClassVar[StageKind] = "lane"
     fields: tuple[str, ...] = dataclasses.field(default=("text", "tags"), kw_only=True)
-    candidates: int = dataclasses.field(default=100, kw_only=True)
+    candidates: int | None = dataclasses.field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fields", tuple(self.fields))
@@ -42,7 +59,7 @@ class _LaneStage(Stage):
                 where="fields",
                 next_step=f"Choose among {', '.join(FIELDS)}.",
             )
-        if self.candidates < 1:
+        if self.candidates is not None and self.candidates < 1:
             raise InvalidInputError(
                 f"candidates={self.candidates} would find nothing.",
                 where="candidates",
@@ -50,7 +67,7 @@ class _LaneStage(Stage):
             )
 
     def _depth(self, context: Context) -> int:
-        return max(self.candidates, context.depth)
+        return max(_CANDIDATES, context.depth) if self.candidates is None else self.candidates
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -64,7 +81,7 @@ class BM25(_LaneStage):
             (:class:`~vcplab.memory.index.weighting.BM25Weighting`).
         analyzer: Text to terms; the default analyser if None.
         fields: Which fields of a document are indexed.
-        candidates: Length of the list, at least.
+        candidates: Length of the list; as long as is asked for and at least 100 if None.
     """
 
     k1: float = 1.2
@@ -74,6 +91,12 @@ class BM25(_LaneStage):
 
     def __post_init__(self) -> None:
         _LaneStage.__post_init__(self)
+        if self.analyzer is not None and not isinstance(self.analyzer, Analyzer):
+            raise InvalidInputError(
+                f"{self.analyzer!r} is no analyser.",
+                where="analyzer",
+                next_step="Give a vl.Analyzer(...), or None for the default one.",
+            )
         self._weighting()  # refuses impossible parameters where they are written
 
     def apply(self, state: State, context: Context) -> Output:
@@ -124,9 +147,6 @@ class _LexicalScorer:
     def score(self, query: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         return self.index.score(self.queries[query], rows)
 
-    def applies(self, query: int, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        return np.ones(len(rows), np.bool_)
-
     def reasons(self, query: int, row: int) -> str:
         at = np.array([row], np.int64)
         shares = {
@@ -147,61 +167,63 @@ class Dense(_LaneStage):
         embedder: Any embedder; the offline MiniLM if None. One with a ``fit`` method
             (:class:`vcplab.LSA`) is fitted to the corpus.
         fields: Which fields of a document are encoded.
-        candidates: Length of the list, at least.
+        candidates: Length of the list; as long as is asked for and at least 100 if None.
     """
 
     embedder: Embedder | Any | None = None
 
+    def __post_init__(self) -> None:
+        _LaneStage.__post_init__(self)
+        wanted = ("fingerprint", "fit") if hasattr(self.embedder, "fit") else _EMBEDDER
+        if self.embedder is not None and not all(hasattr(self.embedder, n) for n in wanted):
+            raise InvalidInputError(
+                f"{self.embedder!r} is no embedder.",
+                where="embedder",
+                next_step='Give one: vl.SentenceTransformer("name or folder", languages=...), '
+                f"vl.LSA(), or an object with {', '.join(_EMBEDDER)}.",
+            )
+
     def apply(self, state: State, context: Context) -> Output:
         """Rank documents by cosine."""
-        embedder = self._embedder()
-        kept = self._kept(context.corpus, embedder)
+        kept = self._kept(context.corpus)
+        embedder = kept.embedder
         vectors, cost = self._vectors(state.queries, embedder)
         rankings = kept.index.search(vectors, self._depth(context))
-        codes = dominant_languages([query.text for query in state.queries])
         known = embedder.languages
-        within = [is_covered(code, known) for code in codes]
+        codes = dominant_languages([query.text for query in state.queries])
         documents = self._languages(context.corpus).within(known)
-        notices: tuple[str, ...] = ()
-        if not all(within) or not documents[context.corpus.rows].all():
-            assert known is not None, "an embedder for any language is never outside them"
-            notices = (
+        judge = _Within(tuple(is_covered(code, known) for code in codes), documents)
+        notices: tuple[str, ...] = (embedder.cache.notice,) if embedder.cache.notice else ()
+        if known is not None and not (all(judge.queries) and documents.everywhere):
+            notices += (
                 f"{embedder.name} was trained on {', '.join(sorted(known))} only; where query or "
                 "document is in another language, fusions rank by the other lanes alone.",
             )
-        scorer = _DenseScorer(kept, vectors, tuple(within), documents)
+        scorer = _DenseScorer(kept, vectors, judge)
         return Output(
-            lanes=(Lane(self.name, "cosine", tuple(rankings), scorer),),
+            lanes=(Lane(self.name, "cosine", tuple(rankings), scorer, judge),),
             extra_milliseconds=cost,
             notices=notices,
         )
 
     def prepare(self, corpus: Corpus) -> None:
-        """Encode the documents."""
-        self._kept(corpus, self._embedder())
+        """Encode the documents, after fitting the embedder to them where it wants to be."""
+        self._kept(corpus)
         self._languages(corpus)
 
-    def resolve(self, corpus: Corpus) -> Dense:
-        """Fit the embedder to the corpus, where it wants to be."""
-        if self.embedder is None or not hasattr(self.embedder, "fit"):
-            return self
-        key = ("fitted", self.embedder.fingerprint, self.fields, corpus.fingerprint)
-        fitted = corpus.derived(key, _Fitted)
-        if fitted.embedder is None:
-            texts = [doc.field_text(self.fields) for doc in corpus]
-            # Its vectors are as quick to make as to read: they stay out of the cache on disk.
-            fitted.embedder = CachedEmbedder(self.embedder.fit(texts), EmbeddingCache.memory())
-        return dataclasses.replace(self, embedder=fitted.embedder)
-
-    def _kept(self, corpus: Corpus, embedder: CachedEmbedder) -> DenseDocuments:
-        key = ("dense", embedder.fingerprint, self.fields)
-        return corpus.derived(key, lambda: DenseDocuments(embedder, self.fields))
+    def _kept(self, corpus: Corpus) -> DenseDocuments:
+        embedder = default_embedder() if self.embedder is None else self.embedder
+        if hasattr(embedder, "fit"):
+            key = ("fitted", embedder.fingerprint, self.fields)
+            return corpus.derived(key, lambda: FittedDocuments(embedder, self.fields)).current(
+                corpus
+            )
+        encoder = cached(embedder)
+        key = ("dense", encoder.fingerprint, self.fields)
+        return corpus.derived(key, lambda: DenseDocuments(encoder, self.fields))
 
     def _languages(self, corpus: Corpus) -> DocumentLanguages:
         return corpus.derived(("languages", self.fields), lambda: DocumentLanguages(self.fields))
-
-    def _embedder(self) -> CachedEmbedder:
-        return cached(default_embedder() if self.embedder is None else self.embedder)
 
     def _vectors(
         self, queries: Sequence[Query], embedder: CachedEmbedder
@@ -223,43 +245,44 @@ class Dense(_LaneStage):
 
     def _content(self) -> dict[str, Any]:
         embedder = self.embedder or default_embedder()
-        return {**self._children(), "embedder": embedder.fingerprint}
+        languages = getattr(embedder, "languages", None)
+        return {
+            **self._children(),
+            "embedder": embedder.fingerprint,
+            # The same vectors fused with other languages give other rankings.
+            "languages": None if languages is None else sorted(languages),
+        }
 
     def _describe(self) -> str:
         return "Dense" if self.embedder is None else f"Dense({self.embedder.name})"
 
 
-class _Fitted:
-    """Keeps a fitted embedder with its corpus; its key names the content, so nothing changes."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Within:
+    """Which queries and documents are in a language that the embedder knows."""
 
-    embedder: CachedEmbedder | None = None
+    queries: tuple[bool, ...]
+    documents: LanguageCover
 
-    def add(self, rows: Sequence[int], documents: Sequence[Any]) -> None:
-        pass
-
-    def delete(self, rows: Sequence[int]) -> None:
-        pass
+    def __call__(self, query: int, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        if not self.queries[query]:
+            return np.zeros(len(rows), np.bool_)
+        return self.documents.rows[rows]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _DenseScorer:
     kept: DenseDocuments
     vectors: NDArray[np.float32]
-    queries_within: tuple[bool, ...]
-    documents_within: NDArray[np.bool_]
+    within: _Within
 
     def score(self, query: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         return self.kept.index.score(self.vectors[query], rows)
 
-    def applies(self, query: int, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        if not self.queries_within[query]:
-            return np.zeros(len(rows), np.bool_)
-        return self.documents_within[rows]
-
     def reasons(self, query: int, row: int) -> str:
-        if not self.queries_within[query]:
+        if not self.within.queries[query]:
             return "the query is in a language that the embedder does not know"
-        if not self.documents_within[row]:
+        if not self.within(query, np.array([row]))[0]:
             return "the document is in a language that the embedder does not know"
         return ""
 

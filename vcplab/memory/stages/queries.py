@@ -39,7 +39,7 @@ class Rewrite(Stage):
     @property
     def cacheable(self) -> bool:
         """Whether results may be kept between runs."""
-        return self.version is not None
+        return self.version is not None and super().cacheable
 
     def apply(self, state: State, context: Context) -> Output:
         """Rewrite every query."""

@@ -13,7 +13,7 @@ from vcplab.core.clock import current_clock
 from vcplab.core.errors import InvalidInputError
 from vcplab.memory.index.ports import Ranking
 from vcplab.memory.stages.base import Context, Output, Stage, StageKind
-from vcplab.memory.stages.state import Lane, State
+from vcplab.memory.stages.state import State
 
 __all__ = ["Decay", "Top"]
 
@@ -83,6 +83,11 @@ class Decay(Stage):
             )
 
     @property
+    def reads_clock(self) -> bool:
+        """It counts age from now where a query does not say when it is asked."""
+        return True
+
+    @property
     def half_life_days(self) -> float:
         """The half-life in days."""
         if isinstance(self.half_life, str):
@@ -110,7 +115,8 @@ class Decay(Stage):
             # A negative score (a cosine) must sink with age too.
             aged = np.where(ranking.scores >= 0, ranking.scores * factor, ranking.scores / factor)
             rankings.append(Ranking.of(ranking.rows, aged) if len(aged) else ranking)
-        return Output(lanes=(Lane(self.name, lane.scale, tuple(rankings)),))
+        lane = dataclasses.replace(lane, name=self.name, rankings=tuple(rankings), scorer=None)
+        return Output(lanes=(lane,))
 
     def _factor(self, time: datetime | None, now: datetime) -> float:
         if time is None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vcplab.memory.index.ports import Ranking
 
-__all__ = ["Lane", "LaneScorer", "Query", "Scale", "State"]
+__all__ = ["Applies", "Lane", "LaneScorer", "Query", "Scale", "State"]
 
 # How a lane's raw scores are to be read: BM25 has no upper end, a cosine lives in [-1, 1], a fused
 # score is whatever its fusion says.
@@ -51,15 +51,19 @@ class Query:
         return hashlib.blake2b(b"\0".join(parts), digest_size=16).digest()
 
 
+class Applies(Protocol):
+    """Whether a lane's judgement of documents means anything: languages it knows."""
+
+    def __call__(self, query: int, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """One answer per row for query number ``query``."""
+        ...
+
+
 class LaneScorer(Protocol):
     """Answers for documents that a lane did not rank high enough to list."""
 
     def score(self, query: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """The lane's raw scores of any rows for query number ``query``."""
-        ...
-
-    def applies(self, query: int, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether the lane's judgement of these rows means anything (languages it knows)."""
         ...
 
     def reasons(self, query: int, row: int) -> str:
@@ -75,13 +79,15 @@ class Lane:
         name: What tables call it.
         scale: ``bm25``, ``cosine`` or ``fused``.
         rankings: One per query, with raw scores.
-        scorer: Scores for rows outside the lists; None once a lane has been fused.
+        scorer: Scores for rows outside the lists; None once they were cut or changed.
+        applies: Which documents the lane can judge; None means all.
     """
 
     name: str
     scale: Scale
     rankings: tuple[Ranking, ...]
     scorer: LaneScorer | None = None
+    applies: Applies | None = None
 
 
 @dataclass(frozen=True, slots=True)

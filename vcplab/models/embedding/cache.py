@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vcplab.core.errors import InvalidInputError
+from vcplab.core.errors import InvalidInputError, VCPError
 from vcplab.core.settings import get_settings
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ class EmbeddingCache:
     Args:
         path: The file; ``embeddings.sqlite3`` in the settings' cache folder by default.
         store: A ready store to use instead of a file of its own.
+
+    Attributes:
+        notice: What users should know about it; empty when all is well.
     """
 
     def __init__(self, path: Path | None = None, *, store: Store | None = None) -> None:
@@ -69,14 +72,17 @@ class EmbeddingCache:
                 evictable=True,  # whatever is missing is encoded again
             )
         self.path = path
+        self.notice = ""
         self._store = store
 
     @staticmethod
-    def memory() -> EmbeddingCache:
-        """A cache that ends with the process."""
+    def memory(notice: str = "") -> EmbeddingCache:
+        """A cache that ends with the process; ``notice`` says why, where that is not wanted."""
         from vcplab.core.store import Store
 
-        return EmbeddingCache(store=Store.memory())
+        cache = EmbeddingCache(store=Store.memory())
+        cache.notice = notice
+        return cache
 
     def get(
         self, fingerprint: str, keys: Sequence[str], dimension: int
@@ -185,9 +191,8 @@ class CachedEmbedder:
             for at in range(0, len(keys), _CHUNK):
                 chunk = keys[at : at + _CHUNK]
                 began = time.process_time()
-                vectors = encode([texts[key] for key in chunk])
+                vectors = self._checked(encode([texts[key] for key in chunk]), len(chunk))
                 cost = (time.process_time() - began) * 1000 / len(chunk)
-                self._check(vectors, len(chunk))
                 self.cache.put(self.fingerprint, chunk, vectors, cost)
                 fresh.update({k: (v, cost) for k, v in zip(chunk, vectors, strict=True)})
                 with _count_lock:
@@ -195,7 +200,9 @@ class CachedEmbedder:
                 step(len(chunk))
         return fresh
 
-    def _check(self, vectors: NDArray[np.float32], count: int) -> None:
+    def _checked(self, vectors: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+        """The vectors scaled to unit length, so that products are cosines; zero stays zero."""
+        vectors = np.asarray(vectors, np.float32)
         if vectors.shape != (count, self.dimension) or not np.isfinite(vectors).all():
             raise InvalidInputError(
                 f"{self.name} gave vectors of shape {vectors.shape} for {count} texts, or values "
@@ -203,6 +210,8 @@ class CachedEmbedder:
                 where="embedder",
                 next_step=f"Return float32 rows of length {self.dimension}, as it declares.",
             )
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / np.where(norms > 0, norms, 1), np.float32)
 
 
 def cached(embedder: Embedder) -> CachedEmbedder:
@@ -214,7 +223,15 @@ def cached(embedder: Embedder) -> CachedEmbedder:
 
 @lru_cache(maxsize=8)
 def _shared_cache(folder: str) -> EmbeddingCache:
-    return EmbeddingCache(Path(folder) / "embeddings.sqlite3")
+    path = Path(folder) / "embeddings.sqlite3"
+    try:
+        return EmbeddingCache(path)
+    except (OSError, VCPError) as error:
+        # Work goes on, and the reader learns why it will be as slow the next time.
+        return EmbeddingCache.memory(
+            f"vectors are not kept on disk: {path} cannot be used ({error}). Set VCPLAB_CACHE_DIR "
+            "to a folder that can be written."
+        )
 
 
 def _key(role: Role, text: str) -> str:

@@ -60,22 +60,7 @@ class SentenceTransformer:
             NotFoundError: They are not on this machine and the setting ``offline`` is on.
         """
         path = Path(self.name_or_path).expanduser()
-        if path.is_dir():
-            return path
-        try:
-            from huggingface_hub import snapshot_download
-        except ImportError as error:
-            raise _missing() from error
-        try:
-            offline = get_settings().offline
-            return Path(snapshot_download(self.name_or_path, local_files_only=offline))
-        except Exception as error:  # the hub has a dozen kinds; all mean "not to be had"
-            raise NotFoundError(
-                f"There is no model {self.name_or_path!r} on this machine.",
-                where="SentenceTransformer",
-                next_step="Give a folder, or allow one download: "
-                "with vl.override_settings(offline=False): ...",
-            ) from error
+        return path if path.is_dir() else _named_folder(self.name_or_path, get_settings().offline)
 
     def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit row vectors, shape (len(texts), dimension); the model's document prompt applies."""
@@ -99,6 +84,24 @@ class SentenceTransformer:
 
     def _model(self) -> Any:
         return _load(str(self.folder()))
+
+
+@lru_cache(maxsize=16)
+def _named_folder(name: str, offline: bool) -> Path:
+    # Remembered: a look-up in the hub's cache takes longer than to encode a query.
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise _missing() from error
+    try:
+        return Path(snapshot_download(name, local_files_only=offline))
+    except Exception as error:  # the hub has a dozen kinds; all mean "not to be had"
+        raise NotFoundError(
+            f"There is no model {name!r} on this machine.",
+            where="SentenceTransformer",
+            next_step="Give a folder, or allow one download: "
+            "with vl.override_settings(offline=False): ...",
+        ) from error
 
 
 @lru_cache(maxsize=2)
