@@ -9,6 +9,7 @@ import numpy as np
 
 from vcplab.core.errors import InvalidInputError
 from vcplab.evaluation._arrays import TIE, matrix, vector
+from vcplab.evaluation._options import whole_option
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -86,18 +87,13 @@ def bootstrap_intervals(
         InvalidInputError: A score is NaN or infinite, or an option is out of range.
     """
     scores = matrix(table, "table")
-    if not 0 < confidence < 1:
+    if not isinstance(confidence, int | float) or not 0 < confidence < 1:
         raise InvalidInputError(
             f"confidence must lie between 0 and 1, not {confidence!r}.",
             where="confidence",
             next_step="Use for example 0.95.",
         )
-    if resamples < 1:
-        raise InvalidInputError(
-            f"resamples must be at least 1, not {resamples!r}.",
-            where="resamples",
-            next_step="Use for example 10000.",
-        )
+    resamples = whole_option(resamples, "resamples", RESAMPLES)
     if method not in ("percentile", "BCa"):
         raise InvalidInputError(
             f"There is no interval method {method!r}.",

@@ -29,8 +29,9 @@ NAMESPACE = "evaluation/outputs"
 SCHEMA = "vcplab.matrix"
 VERSION = 1
 _MEMORY_BYTES = 64 * 2**20
-# Rooms whose code cannot change what a system gives for an item.
+# Rooms whose code cannot change what a system gives for an item, but for these modules.
 _ABOVE = {"evaluation", "lab", "widgets", "server", "canvas", "_bundled"}
+_OUTPUTS = {"asking.py", "ranking.py", "retrieval.py", "systems.py"}
 
 
 class _Memory:
@@ -100,7 +101,7 @@ def _sound(value: bytes, count: int) -> bool:
         return False
 
 
-def key_of(system: str, task: str, digest: str, items: Sequence[str]) -> str:
+def key_of(system: str, task: str, digest: str, items: Sequence[str], moment: str = "") -> str:
     """The key of one system's outputs for one block.
 
     Args:
@@ -108,8 +109,10 @@ def key_of(system: str, task: str, digest: str, items: Sequence[str]) -> str:
         task: Fingerprint of the task.
         digest: Hash of the items' content.
         items: Ids of the items.
+        moment: What else the outputs depend on (:attr:`SystemInfo.moment`).
     """
-    content = json.dumps([VERSION, engine_fingerprint(), system, task, digest, list(items)])
+    parts = [VERSION, engine_fingerprint(), system, task, digest, list(items), moment]
+    content = json.dumps(parts)
     return hashlib.sha256(content.encode("ascii")).hexdigest()
 
 
@@ -120,7 +123,7 @@ def engine_fingerprint() -> str:
     total = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         inside = path.relative_to(package)
-        if inside.parts[0] not in _ABOVE or inside.name in ("retrieval.py", "systems.py"):
+        if inside.parts[0] not in _ABOVE or inside.name in _OUTPUTS:
             total.update(inside.as_posix().encode("utf-8") + b"\0" + path.read_bytes())
     return total.hexdigest()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from threading import Event
@@ -90,9 +91,10 @@ def compare(
 
     Raises:
         InvalidInputError: Something is not a system, a metric or an option.
-        InvalidDataError: No query of the data has a relevant document.
+        InvalidDataError: No query of the data has a relevant document, or a finished run answers
+            none of its queries.
         NotFoundError: There is no such data set or baseline.
-        StateError: The run was cancelled.
+        StateError: The run was cancelled, or the corpus changed meanwhile.
     """
     if not isinstance(data, RetrievalData):
         from vcplab.evaluation.datasets import load
@@ -108,6 +110,7 @@ def compare(
     competitors = as_systems(systems)
     place = baseline_place(baseline, [system.name for system in competitors])
     task = RetrievalTask(data, k)
+    told = task.notes(competitors)
     if not task.counted.intersection(data.queries["qid"]):
         raise InvalidDataError(
             f"No query of {data.name} (split {data.split}) has a relevant document.",
@@ -136,7 +139,7 @@ def compare(
     for name, text in result.notices:
         said.setdefault(text, []).append(name)
     notices = [f"{', '.join(names)}: {text}" for text, names in said.items()]
-    notices += own_notices(result, measures, k)
+    notices += [*told, *own_notices(result, measures, task.k)]
     return Comparison(
         data=data,
         systems=competitors,
@@ -144,7 +147,8 @@ def compare(
         metrics=tuple(measures),
         baseline=None if place is None else competitors[place].name,
         plan=plan,
-        k=k,
+        k=task.k,
+        now=task.now,
         notices=tuple(notices),
         failures=result.failures,
         _long=long,
@@ -194,6 +198,7 @@ class Comparison:
         baseline: Name of the system the others are tested against, or None.
         plan: Seed, test, correction and intervals.
         k: Documents kept per query.
+        now: When it was run; systems that read the clock were asked then, unless a query says.
         notices: What the reader should know.
         failures: Queries on which a system failed, where ``on_error="record"``.
     """
@@ -205,6 +210,7 @@ class Comparison:
     baseline: str | None
     plan: TestPlan
     k: int
+    now: datetime
     notices: tuple[str, ...]
     failures: tuple[Failure, ...]
     _long: pd.DataFrame

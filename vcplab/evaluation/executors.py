@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from vcplab.core.errors import InvalidInputError
+from vcplab.evaluation._options import whole_option
 
 __all__ = ["Payload", "open_executor", "payload_for"]
 
@@ -73,10 +73,7 @@ def open_executor(
         from vcplab.core.settings import get_settings
 
         jobs = get_settings().jobs
-    if jobs < 1:
-        raise InvalidInputError(
-            f"jobs must be at least 1, not {jobs}.", where="jobs", next_step="Use for example 2."
-        )
+    jobs = whole_option(jobs, "jobs", 2)
     if min(jobs, blocks) == 1:
         yield None
         return

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from vcplab.core.errors import InvalidInputError, StateError
+from vcplab.evaluation._options import whole_option
 from vcplab.evaluation.cache import BlockCache, decode, encode, key_of
 from vcplab.evaluation.executors import Payload, open_executor, payload_for
 from vcplab.evaluation.progress import Progress
@@ -112,12 +113,6 @@ class Matrix:
         on_error: OnError = "raise",
         cancel: threading.Event | None = None,
     ) -> None:
-        if block < 1:
-            raise InvalidInputError(
-                f"block must be at least 1, not {block}.",
-                where="block",
-                next_step="Use for example block=64.",
-            )
         if on_error not in ("raise", "record"):
             raise InvalidInputError(
                 f"on_error cannot be {on_error!r}.",
@@ -126,7 +121,7 @@ class Matrix:
             )
         self.task = task
         self.systems = tuple(systems)
-        self.block = block
+        self.block = whole_option(block, "block", 64)
         self._cache = cache
         self._executor = executor
         self._jobs = jobs
@@ -142,10 +137,11 @@ class Matrix:
         """Run what is not cached and return everything.
 
         Raises:
-            StateError: The run was cancelled.
+            StateError: The run was cancelled, or what it reads changed meanwhile.
         """
         began = time.monotonic()
         task, items = self.task, tuple(self.task.items())
+        state = task.fingerprint
         infos = tuple(task.describe(system) for system in self.systems)
         spans = [items[i : i + self.block] for i in range(0, len(items), self.block)]
         digests = [task.digest(span) for span in spans]
@@ -154,7 +150,7 @@ class Matrix:
         for s, b in cells:
             fingerprint = infos[s].fingerprint
             if fingerprint is not None:
-                keys[s, b] = key_of(fingerprint, task.fingerprint, digests[b], spans[b])
+                keys[s, b] = key_of(fingerprint, state, digests[b], spans[b], infos[s].moment)
         values: dict[tuple[int, int], bytes] = {}
         failures: list[Failure] = []
         with BlockCache(self._cache) as cache:
@@ -169,6 +165,8 @@ class Matrix:
             with Progress(len(items) * len(infos), done, task.name, self._progress) as bar:
                 work = [(b, tuple(systems), spans[b]) for b, systems in missing.items()]
                 for b, systems, outputs in self._outputs(work):
+                    # Keys name what was there at the start: nothing else may be kept under them.
+                    self._refuse_change(state, {s: infos[s] for s in systems})
                     encoded = [encode(per_item) for per_item in outputs]
                     values.update({(s, b): e for s, e in zip(systems, encoded, strict=True)})
                     failed = [
@@ -245,6 +243,20 @@ class Matrix:
         finally:
             for future in waiting:
                 future.cancel()
+
+    def _refuse_change(self, state: str, infos: Mapping[int, SystemInfo]) -> None:
+        if self.task.fingerprint == state and all(
+            self.task.describe(self.systems[s]).fingerprint == info.fingerprint
+            for s, info in infos.items()
+        ):
+            return
+        raise StateError(
+            "The corpus (or a system) changed during the run, so its blocks do not belong "
+            "together.",
+            where=self.task.name,
+            next_step="Run it again while nothing is written, or compare on a copy: "
+            "vl.Corpus(list(corpus)).",
+        )
 
     def _check(self, finished: int, total: int) -> None:
         if self._cancelled.is_set():

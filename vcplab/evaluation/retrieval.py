@@ -6,16 +6,20 @@ import hashlib
 import math
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from vcplab.core.errors import InvalidDataError, InvalidInputError
+from vcplab.core.clock import current_clock
+from vcplab.core.errors import InvalidInputError
+from vcplab.evaluation._options import whole_option
+from vcplab.evaluation.asking import ASKED_AT, reads_clock, with_times, without_time
 from vcplab.evaluation.measures import parse_metrics
-from vcplab.evaluation.systems import System, as_system
+from vcplab.evaluation.ranking import ascii_ids, ranked_outputs
+from vcplab.evaluation.systems import System, as_system, check_coverage, check_qids
 from vcplab.evaluation.tasks import Output, SystemInfo
 
 if TYPE_CHECKING:
@@ -23,37 +27,40 @@ if TYPE_CHECKING:
 
 __all__ = ["RetrievalTask"]
 
+# What goes to the workers with a task.
+_TRAVELS = frozenset({"data", "k", "now", "_timed_queries"})
 # What a system may see of a query. Classes and splits are the judge's.
-_VISIBLE = ("qid", "query", "language", "asked_at")
+_VISIBLE = ("qid", "query", "language", ASKED_AT)
 
 
 class RetrievalTask:
     """Rank the documents of a corpus for each query.
 
-    An output is ``{"docnos": [...], "scores": [...], "ms": CPU milliseconds or None}``, best first.
+    An output is ``{"docnos": [...], "scores": [...], "ms": CPU milliseconds or None}``, in the
+    order in which trec_eval reads a ranking (:mod:`vcplab.evaluation.ranking`).
 
     Args:
         data: Corpus, queries and judgements.
         k: Documents kept per query.
+        now: When queries without ``asked_at`` are asked, for systems that read the clock; now, by
+            the current clock, if None.
 
     Raises:
-        InvalidInputError: ``k`` is not positive.
+        InvalidInputError: ``k`` is not a positive whole number.
     """
 
     name = "retrieval"
 
-    def __init__(self, data: RetrievalData, k: int = 100) -> None:
-        if k < 1:
-            raise InvalidInputError(
-                f"k must be at least 1, not {k}.", where="k", next_step="Use for example k=100."
-            )
+    def __init__(self, data: RetrievalData, k: int = 100, now: datetime | None = None) -> None:
         self.data = data
-        self.k = k
+        self.k = whole_option(k, "k", 100)
+        self.now = current_clock().now() if now is None else now
         self._bound: dict[int, tuple[System, Any]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        # Bound retrievers are rebuilt where the task arrives.
-        return {"data": self.data, "k": self.k, "_bound": {}}
+        # Bound retrievers are rebuilt where the task arrives; times are settled here.
+        state = {key: value for key, value in self.__dict__.items() if key in _TRAVELS}
+        return {**state, "_bound": {}}
 
     @property
     def fingerprint(self) -> str:
@@ -68,6 +75,18 @@ class RetrievalTask:
     def _queries(self) -> pd.DataFrame:
         shown = [column for column in _VISIBLE if column in self.data.queries.columns]
         return self.data.queries[shown].set_index("qid", drop=False)
+
+    @cached_property
+    def _timed_queries(self) -> pd.DataFrame:
+        """The queries as systems that read the clock see them."""
+        return with_times(self._queries, self.now)
+
+    @cached_property
+    def _times(self) -> str:
+        """Hash of the times that had to be filled in; "" if there were none."""
+        if self._timed_queries is self._queries:
+            return ""
+        return _sha("asked", *map(str, self._timed_queries[ASKED_AT]))
 
     def digest(self, items: Sequence[str]) -> str:
         """Hash of the queries as systems see them."""
@@ -92,7 +111,24 @@ class RetrievalTask:
             fingerprint = None if elsewhere is None else _sha("bound", fingerprint, str(elsewhere))
             if elsewhere == self.data.corpus.fingerprint:
                 fingerprint = system.fingerprint
-        return SystemInfo(system.name, fingerprint, system.parameters)
+        moment = self._times if reads_clock(system) else ""
+        return SystemInfo(system.name, fingerprint, system.parameters, moment)
+
+    def notes(self, systems: Sequence[System]) -> list[str]:
+        """What is to be said about systems and data before anything is run.
+
+        Raises:
+            InvalidDataError: The ids of a finished run are none of this data's.
+        """
+        said = [check_coverage(system, self.data) for system in systems if system.kind == "run"]
+        timeless = without_time(self._queries)
+        clocked = [system.name for system in systems if reads_clock(system)] if timeless else []
+        if clocked:
+            said.append(
+                f"{', '.join(clocked)}: {timeless} queries do not say when they are asked; "
+                f"they were asked at {self.now.isoformat(timespec='seconds')}."
+            )
+        return [text for text in said if text]
 
     def prepare(self, systems: Sequence[Any]) -> None:
         """Bind recipes to the corpus and build their indexes and encodings."""
@@ -115,10 +151,11 @@ class RetrievalTask:
     def run(self, systems: Sequence[Any], items: Sequence[str]) -> list[list[Output]]:
         """Ranked documents per system and query; shared prefixes of the systems run once."""
         memo = _new_memo()
-        queries = self._queries.loc[list(items)].reset_index(drop=True)
         results = []
         for given in systems:
             system = as_system(given)
+            shown = self._timed_queries if reads_clock(system) else self._queries
+            queries = shown.loc[list(items)].reset_index(drop=True)
             try:
                 results.append(self._run_one(system, queries, memo))
             except Exception as error:
@@ -137,7 +174,7 @@ class RetrievalTask:
             frame = system.value(queries.copy())
             spent = (time.process_time() - began) * 1000 / max(1, len(queries))
             costs = [spent] * len(queries)
-            frame = _checked(frame, system.name)
+            frame = _checked(frame, system.name, queries)
         else:
             retriever = self._retriever(system)
             if callable(getattr(retriever, "run", None)):
@@ -146,7 +183,7 @@ class RetrievalTask:
                 costs = [float(ms) for ms in result.milliseconds]
             else:
                 frame, costs = _search_each(retriever, queries, self.k)
-        outputs = _outputs(frame, queries["qid"].tolist(), costs, self.k, system.name, notices)
+        outputs = ranked_outputs(frame, queries["qid"].tolist(), costs, self.k, system.name, notices)
         if notices and outputs:
             outputs[0]["notices"] = notices
         return outputs
@@ -155,7 +192,9 @@ class RetrievalTask:
         """Scores per query by ir_measures.
 
         Queries without a relevant judgement have NaN; judged queries for which nothing was
-        returned, or on which the system failed, have 0.
+        returned, or on which the system failed, have 0. The values are those that ir_measures has
+        for the exported run; so the few measures that it does not take from trec_eval (``RR@k``,
+        ``Judged@k``) have their own order of equal scores: ascending by id.
 
         Args:
             outputs: Query id → output of one system.
@@ -172,20 +211,32 @@ class RetrievalTask:
         table = pd.DataFrame(math.nan, index=list(outputs), columns=list(measures), dtype=float)
         table.index.name = "qid"
         table.loc[counted] = 0.0
-        run = {
-            qid: dict(zip(outputs[qid]["docnos"], outputs[qid]["scores"], strict=True))
-            for qid in counted
-            if outputs[qid].get("docnos")
-        }
-        if not run:
+        answered = [qid for qid in counted if outputs[qid].get("docnos")]
+        if not answered:
             return table
-        qrels = {qid: self._judgements[qid] for qid in counted}
+        qids = ascii_ids(counted)
+        docnos = ascii_ids(
+            chain.from_iterable(
+                (*self._judgements[qid], *outputs[qid].get("docnos", ())) for qid in counted
+            )
+        )
+        run = {
+            qids[qid]: {
+                docnos[docno]: score
+                for docno, score in zip(outputs[qid]["docnos"], outputs[qid]["scores"], strict=True)
+            }
+            for qid in answered
+        }
+        qrels = {
+            qids[qid]: {docnos[docno]: label for docno, label in self._judgements[qid].items()}
+            for qid in counted
+        }
         evaluator = ir_measures.evaluator(list(measures.values()), qrels)
-        values = {label: dict.fromkeys(counted, 0.0) for label in measures}
+        values = {label: dict.fromkeys(qids.values(), 0.0) for label in measures}
         for metric in evaluator.iter_calc(run):
             values[labels[metric.measure]][metric.query_id] = float(metric.value)
         for label, column in values.items():
-            table.loc[counted, label] = [column[qid] for qid in counted]
+            table.loc[counted, label] = [column[qids[qid]] for qid in counted]
         return table
 
     @cached_property
@@ -216,14 +267,16 @@ def _new_memo() -> Any:
     return Memo()
 
 
-def _checked(frame: Any, name: str) -> pd.DataFrame:
+def _checked(frame: Any, name: str, queries: pd.DataFrame) -> pd.DataFrame:
     if not isinstance(frame, pd.DataFrame):
         raise InvalidInputError(
             f"The function {name!r} returned {type(frame).__name__}, not a DataFrame.",
             where=name,
             next_step="Return a DataFrame with the columns qid, docno, score.",
         )
-    return as_system(frame, name).value  # type: ignore[no-any-return]
+    tidy: pd.DataFrame = as_system(frame, name).value
+    check_qids(tidy, name, queries["qid"])
+    return tidy
 
 
 def _search_each(
@@ -237,43 +290,3 @@ def _search_each(
         costs.append((time.process_time() - began) * 1000)
         rows.extend((qid, str(p.docno), float(p.score)) for p in passages)
     return pd.DataFrame(rows, columns=["qid", "docno", "score"]), costs
-
-
-def _outputs(
-    frame: pd.DataFrame,
-    qids: list[str],
-    costs: Sequence[float | None],
-    k: int,
-    name: str,
-    notices: list[str],
-) -> list[Output]:
-    """Split a frame that is best-first within each query into one output per query."""
-    scores = frame["score"].to_numpy(dtype=np.float64)
-    if not np.isfinite(scores).all():
-        raise InvalidDataError(
-            f"{name!r} returned scores that are not finite numbers.",
-            where=name,
-            next_step="A score must be a finite number; leave out what was not found.",
-        )
-    docnos = frame["docno"].to_numpy()
-    found = frame.groupby("qid", sort=False).indices
-    outputs: list[Output] = []
-    repeated = rising = 0
-    for qid, cost in zip(qids, costs, strict=True):
-        rows = found.get(qid)
-        ranked: dict[str, float] = {}
-        if rows is not None:
-            for docno, score in zip(docnos[rows].tolist(), scores[rows].tolist(), strict=True):
-                if ranked.setdefault(str(docno), score) is not score:
-                    repeated += 1
-                if len(ranked) == k:
-                    break
-        values = list(ranked.values())
-        rising += any(b > a for a, b in pairwise(values))
-        ms = float(cost) if cost is not None and math.isfinite(cost) else None
-        outputs.append({"docnos": list(ranked), "scores": values, "ms": ms})
-    if repeated:
-        notices.append("Documents returned twice for one query: the first was kept.")
-    if rising:
-        notices.append("Scores do not fall with rank: metrics follow the scores.")
-    return outputs

@@ -38,15 +38,15 @@ def score(
 ) -> tuple[MatrixResult, tuple[pd.DataFrame, ...]]:
     """Run and measure, unless this process has done just that."""
     infos = [task.describe(system) for system in matrix.systems]
-    key = None
+    state, key = task.fingerprint, None
     if cache.enabled and all(info.fingerprint is not None for info in infos):
         items = task.items()
-        named = [(info.name, info.fingerprint) for info in infos]
+        named = [(info.name, info.fingerprint, info.moment) for info in infos]
         content = json.dumps(
             {
                 "cache": cache.name,
                 "systems": named,
-                "task": [task.fingerprint, task.digest(items), list(items), matrix.block],
+                "task": [state, task.digest(items), list(items), matrix.block],
                 "judgements": task.data.judgements_hash,
                 "metrics": [repr(measure) for measure in measures.values()],
             }
@@ -62,7 +62,8 @@ def score(
         task.measure(result.outputs(s), list(measures.values())) for s in range(len(infos))
     )
     result.release()
-    if key is not None and not result.failures:
+    # The key names the corpus as it was before the run.
+    if key is not None and not result.failures and task.fingerprint == state:
         with _lock:
             _scored[key] = (result, scores)
             while len(_scored) > _KEPT:

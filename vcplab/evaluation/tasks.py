@@ -29,11 +29,13 @@ class SystemInfo:
         fingerprint: Changes whenever some output would change; None if that cannot be known, in
             which case nothing is cached.
         parameters: JSON-able configuration, for the report.
+        moment: What else outputs depend on in this run: the time, where the system reads the clock.
     """
 
     name: str
     fingerprint: str | None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    moment: str = ""
 
 
 class Task(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,39 +13,26 @@ from numpy.typing import NDArray
 from vcplab.core.errors import InvalidInputError, NotFoundError
 from vcplab.memory.document import Document
 from vcplab.memory.reading.report import ReadReport
+from vcplab.memory.shelf import Derived, Shelf
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Corpus", "Derived"]
 
-_HASH_MODULUS = 2**128
-
-
-class Derived(Protocol):
-    """Something computed from the documents and kept up to date with them: an index, a graph."""
-
-    def add(self, rows: Sequence[int], documents: Sequence[Document]) -> None:
-        """Take in new documents. Raising leaves it as it was: the same rows come again later."""
-        ...
-
-    def delete(self, rows: Sequence[int]) -> None:
-        """Forget documents."""
-        ...
-
-
 _D = TypeVar("_D", bound=Derived)
 
+_HASH_MODULUS = 2**128
+# Rows are numbered anew once more are dead than live, and at least this many.
+_MIN_DEAD = 1000
 
-class _Kept:
-    """A derived structure and how much of the corpus it has seen."""
 
-    __slots__ = ("added", "deleted", "value")
+class _Entry(NamedTuple):
+    """A live document, its row, and its digest when it came: what leaves the hash with it."""
 
-    def __init__(self, value: Derived) -> None:
-        self.value = value
-        self.added = 0
-        self.deleted = 0
+    row: int
+    document: Document
+    digest: int
 
 
 class Corpus:
@@ -54,7 +41,9 @@ class Corpus:
     A document has a *row*, its number in order of arrival; an update gives it a new one. Indexes
     are made when a retriever first needs them, keyed by what they depend on (analyser, embedder),
     shared by all retrievers, and brought up to date before each use: a new memory is visible at
-        once. Thread-safe.
+    once. When most rows belong to documents that are gone, the next change numbers them anew and
+    indexes are made again. Thread-safe. Its pickle holds the documents only; indexes are made
+    again where it arrives.
 
     Args:
         documents: The first documents.
@@ -70,10 +59,10 @@ class Corpus:
         self.version = 0
         self._lock = RLock()
         self._documents: list[Document | None] = []
-        self._row: dict[str, int] = {}
+        self._entries: dict[str, _Entry] = {}
         self._deleted: list[int] = []
         self._hash = 0
-        self._kept: dict[Hashable, _Kept] = {}
+        self._shelf = Shelf()
         self.add(documents)
 
     @staticmethod
@@ -135,11 +124,10 @@ class Corpus:
         Raises:
             InvalidInputError: An id is already there, or twice among the new ones.
         """
-        new = _as_list(documents)
+        new = _digested(documents)
         with self._lock:
-            self._refuse_doubles(new)
-            for doc in new:
-                if doc.id in self._row:
+            for doc, _ in new:
+                if doc.id in self._entries:
                     raise InvalidInputError(
                         f"The corpus already has a document {doc.id!r}.",
                         where=doc.source,
@@ -154,10 +142,9 @@ class Corpus:
         Raises:
             NotFoundError: An id is not there.
         """
-        new = _as_list(documents)
+        new = _digested(documents)
         with self._lock:
-            self._refuse_doubles(new)
-            self._require([doc.id for doc in new], "Use upsert() to add what is missing.")
+            self._require([doc.id for doc, _ in new], "Use upsert() to add what is missing.")
             self._replace(new)
         return len(new)
 
@@ -167,11 +154,12 @@ class Corpus:
         Returns:
             How many were added or changed.
         """
-        new = _as_list(documents)
+        new = _digested(documents)
         with self._lock:
-            self._refuse_doubles(new)
             changed = [
-                d for d in new if self.get(d.id) is None or self[d.id].digest() != d.digest()
+                (doc, digest)
+                for doc, digest in new
+                if (old := self._entries.get(doc.id)) is None or old.digest != digest
             ]
             self._replace(changed)
         return len(changed)
@@ -187,27 +175,24 @@ class Corpus:
             self._require(wanted, "`id in corpus` tells which are there.")
             self._remove(wanted)
             if wanted:
-                self.version += 1
+                self._changed()
         return len(wanted)
 
     def clear(self) -> None:
         """Remove every document and every index."""
         with self._lock:
-            self._documents.clear()
-            self._row.clear()
-            self._deleted.clear()
-            self._kept.clear()
-            self._hash = 0
+            self._documents, self._entries, self._deleted, self._hash = [], {}, [], 0
+            self._shelf.clear()
             self.version += 1
 
     def count(self) -> int:
         """Number of documents."""
-        return len(self._row)
+        return len(self._entries)
 
     def get(self, docno: str, default: Document | None = None) -> Document | None:
         """A document by id, or the default."""
-        row = self._row.get(docno)
-        return default if row is None else self._documents[row]
+        entry = self._entries.get(docno)
+        return default if entry is None else entry.document
 
     def __getitem__(self, docno: str) -> Document:
         found = self.get(docno)
@@ -217,10 +202,10 @@ class Corpus:
         return found
 
     def __contains__(self, docno: object) -> bool:
-        return docno in self._row
+        return docno in self._entries
 
     def __len__(self) -> int:
-        return len(self._row)
+        return len(self._entries)
 
     def __iter__(self) -> Iterator[Document]:
         with self._lock:
@@ -230,7 +215,7 @@ class Corpus:
     def fingerprint(self) -> str:
         """Hash of all documents, whatever their order: 32 hex digits."""
         # A sum of independent hashes: adding and removing one document costs one addition.
-        return f"{(self._hash + len(self._row)) % _HASH_MODULUS:032x}"
+        return f"{(self._hash + len(self._entries)) % _HASH_MODULUS:032x}"
 
     def to_frame(self) -> pd.DataFrame:
         """One row per document: docno, text, tags, time, and a column per metadata key."""
@@ -257,14 +242,16 @@ class Corpus:
         Raises:
             NotFoundError: The id is not there.
         """
-        self[docno]
-        return self._row[docno]
+        with self._lock:
+            self._require([docno], "`docno in corpus` tells which are there.")
+            return self._entries[docno].row
 
     @property
     def rows(self) -> NDArray[np.int64]:
         """Rows of all documents, ascending."""
         with self._lock:
-            return np.fromiter(sorted(self._row.values()), np.int64, len(self._row))
+            live = [row for row, doc in enumerate(self._documents) if doc is not None]
+            return np.array(live, np.int64)
 
     @property
     def lock(self) -> RLock:
@@ -278,24 +265,21 @@ class Corpus:
             key: Names what it depends on besides the documents: kind, fingerprint of analyser or
                 embedder, fields.
             make: Makes an empty one.
+
+        Returns:
+            The structure. The 64 that were asked for last are kept; any other is made again when
+            it is asked for again.
         """
         with self._lock:
-            kept = self._kept.get(key)
-            if kept is None:
-                kept = self._kept[key] = _Kept(make())
-            total = len(self._documents)
-            known = kept.added
-            gone = self._deleted[kept.deleted :]
-            if gone:
-                kept.value.delete([row for row in gone if row < known])
-                kept.deleted = len(self._deleted)
-            if known < total:
-                rows = [row for row in range(known, total) if self._documents[row] is not None]
-                if rows:
-                    kept.value.add(rows, [self.document(row) for row in rows])
-                kept.added = total
-            value: Any = kept.value
-            return value  # type: ignore[no-any-return]
+            return self._shelf.current(key, make, self._documents, self._deleted)
+
+    def __getstate__(self) -> tuple[str, list[Document], ReadReport]:
+        return self.name, list(self), self.report
+
+    def __setstate__(self, state: tuple[str, list[Document], ReadReport]) -> None:
+        name, documents, report = state
+        Corpus.__init__(self, documents, name=name)
+        self.report = report
 
     def __repr__(self) -> str:
         problems = f", {len(self.report)} problems" if len(self.report) else ""
@@ -314,39 +298,40 @@ class Corpus:
 
     # The callers below hold the lock and have validated everything.
 
-    def _append(self, documents: Sequence[Document]) -> None:
-        for doc in documents:
-            self._row[doc.id] = len(self._documents)
+    def _append(self, new: Sequence[tuple[Document, int]]) -> None:
+        for doc, digest in new:
+            self._entries[doc.id] = _Entry(len(self._documents), doc, digest)
             self._documents.append(doc)
-            self._hash = (self._hash + int.from_bytes(doc.digest(), "big")) % _HASH_MODULUS
-        if documents:
-            self.version += 1
+        self._hash = (self._hash + sum(digest for _, digest in new)) % _HASH_MODULUS
+        if new:
+            self._changed()
 
     def _remove(self, ids: Sequence[str]) -> None:
         for docno in ids:
-            row = self._row.pop(docno)
-            doc = self.document(row)
-            self._hash = (self._hash - int.from_bytes(doc.digest(), "big")) % _HASH_MODULUS
-            self._documents[row] = None
-            self._deleted.append(row)
+            entry = self._entries.pop(docno)
+            self._documents[entry.row] = None
+            self._deleted.append(entry.row)
+            # Not the document's digest of today: someone may have written into its metadata.
+            self._hash = (self._hash - entry.digest) % _HASH_MODULUS
 
-    def _replace(self, documents: Sequence[Document]) -> None:
-        self._remove([doc.id for doc in documents if doc.id in self._row])
-        self._append(documents)
+    def _replace(self, new: Sequence[tuple[Document, int]]) -> None:
+        self._remove([doc.id for doc, _ in new if doc.id in self._entries])
+        self._append(new)
 
-    def _refuse_doubles(self, documents: Sequence[Document]) -> None:
-        seen: set[str] = set()
-        for doc in documents:
-            if doc.id in seen:
-                raise InvalidInputError(
-                    f"Two of the documents have the id {doc.id!r}.",
-                    where=doc.source,
-                    next_step="Ids must be unique: use the path, or number the rows.",
-                )
-            seen.add(doc.id)
+    def _changed(self) -> None:
+        self.version += 1
+        if len(self._deleted) > max(len(self._entries), _MIN_DEAD):
+            # Rows never leave a run, and runs hold the lock: nobody knows the old numbers.
+            live = [self._entries[doc.id] for doc in self._documents if doc is not None]
+            self._documents = [entry.document for entry in live]
+            self._entries = {
+                entry.document.id: entry._replace(row=row) for row, entry in enumerate(live)
+            }
+            self._deleted = []
+            self._shelf.clear()
 
     def _require(self, ids: Sequence[str], next_step: str) -> None:
-        missing = [docno for docno in ids if docno not in self._row]
+        missing = [docno for docno in ids if docno not in self._entries]
         if missing:
             more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
             raise NotFoundError(
@@ -357,12 +342,22 @@ class Corpus:
             )
 
 
-def _as_list(documents: Document | Iterable[Document]) -> list[Document]:
+def _digested(documents: Document | Iterable[Document]) -> list[tuple[Document, int]]:
+    """Documents with their digests, refused if one is none or two share an id."""
     new = [documents] if isinstance(documents, Document) else list(documents)
+    seen: set[str] = set()
     for doc in new:
         if not isinstance(doc, Document):
             raise InvalidInputError(
                 f"{doc!r} is not a Document.",
                 next_step="Make one: vl.Document(id, text), or use Corpus.from_frame.",
             )
-    return new
+        if doc.id in seen:
+            raise InvalidInputError(
+                f"Two of the documents have the id {doc.id!r}.",
+                where=doc.source,
+                next_step="Ids must be unique: use the path, or number the rows.",
+            )
+        seen.add(doc.id)
+    # All of them before anything changes: a document that has no digest is refused whole.
+    return [(doc, int.from_bytes(doc.digest(), "big")) for doc in new]

@@ -7,6 +7,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Self
 
 from vcplab.core.errors import InvalidInputError
@@ -63,7 +64,7 @@ class Configurable:
             changes[outer] = changes.get(outer, children[outer]).set_params(**inner_params)
         return self._with_children(changes) if changes else self
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Hash of class and parameters: equal fingerprints give equal results on equal data."""
         return fingerprint_of(self)
