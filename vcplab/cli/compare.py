@@ -54,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--baseline",
         default=None,
         metavar="SYSTEM",
-        help="the others are tested against it (default: the first system)",
+        help="name or number (from 0) of the system that the others are tested against "
+        "(default: the first)",
     )
     parser.add_argument(
         "--report", type=Path, default=None, metavar="PATH", help="write an HTML report there"
@@ -79,10 +80,14 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         NotFoundError: There is no such data set, split, system or baseline.
         InvalidInputError: A metric or an option is wrong, or there is nothing to tune on.
+        StateError: The report cannot be written.
     """
     from vcplab.evaluation.comparison import compare
     from vcplab.evaluation.datasets import load
+    from vcplab.evaluation.report import check_target
 
+    if arguments.report is not None:
+        check_target(arguments.report)
     systems = boards.make_systems(boards.split_list(arguments.systems), arguments.embedder)
     data = load(arguments.data, split=arguments.split)
     metrics = boards.split_list(arguments.metrics)
@@ -91,13 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
         systems[f"tuned {tuned.params[_WEIGHT]:g}"] = tuned.best
     if arguments.limit is not None:
         data = _first(data, arguments.limit)
-    board = compare(
-        systems,
-        data,
-        metrics=metrics,
-        baseline=0 if arguments.baseline is None else arguments.baseline,
-        jobs=arguments.jobs,
-    )
+    baseline = _baseline(arguments.baseline, list(systems))
+    board = compare(systems, data, metrics=metrics, baseline=baseline, jobs=arguments.jobs)
     report = board.report(arguments.report) if arguments.report is not None else None
     if arguments.json:
         print(boards.to_json(board, report))
@@ -114,14 +114,15 @@ def _tuned(data: RetrievalData, metric: list[str], arguments: argparse.Namespace
     from vcplab.evaluation.tuning import tune
     from vcplab.memory.stages.fusion import Convex
 
-    if data.split == _TRAIN or _TRAIN not in data.splits:
+    judged = data.holds(_TRAIN)
+    if judged or _TRAIN not in data.splits:
         known = ", ".join(data.splits) or "none"
         raise InvalidInputError(
             "a weight cannot be chosen on the queries that it is then judged by"
-            if data.split == _TRAIN
+            if judged
             else f"{data.name} has no split {_TRAIN!r} to choose a weight on (its splits: {known})",
             where="--tune",
-            next_step="leave --tune out, or name another split with --split",
+            next_step="leave --tune out, or name a split without the train queries with --split",
         )
     lanes = boards.make_systems(["BM25", "Dense"], arguments.embedder)
     system = lanes["BM25"] + lanes["Dense"] >> Convex()
@@ -131,17 +132,24 @@ def _tuned(data: RetrievalData, metric: list[str], arguments: argparse.Namespace
 
 
 def _first(data: RetrievalData, count: int) -> RetrievalData:
-    qids = list(data.queries["qid"])[:count]
-    if len(qids) == len(data.queries):
-        return data
-    judged = data.qrels.loc[data.qrels["qid"].isin(qids) & (data.qrels["label"] > 0)]
-    if judged.empty:
+    first = data.head(count)
+    if not (first.qrels["label"] > 0).any():
         raise InvalidInputError(
             f"none of the first {count} queries has a relevant document",
             where="--limit",
             next_step="take more queries",
         )
-    return data.filter(qid=qids)
+    return first
+
+
+def _baseline(given: str | None, names: list[str]) -> str | int:
+    """A name in any case, or a number, as :func:`~vcplab.evaluation.comparison.compare` has it."""
+    if given is None:
+        return 0
+    known = {name.lower(): name for name in names}
+    if given.lower() in known:
+        return known[given.lower()]
+    return int(given) if given.isdecimal() else given
 
 
 def _positive(text: str) -> int:

@@ -17,7 +17,7 @@ import pandas as pd
 from vcplab.core.errors import InvalidDataError, InvalidInputError, NotFoundError
 from vcplab.evaluation import presentation
 from vcplab.evaluation.cache import BlockCache
-from vcplab.evaluation.convert import RunFrame
+from vcplab.evaluation.convert import RunFrame, run_frame
 from vcplab.evaluation.data import RetrievalData
 from vcplab.evaluation.matrix import Failure, Matrix, MatrixResult
 from vcplab.evaluation.measures import parse_metrics
@@ -235,8 +235,7 @@ class Comparison:
     def to_frame(self) -> pd.DataFrame:
         """One row per system and metric.
 
-        Columns: system, metric, mean, low, high, delta, delta_low, delta_high, p, p_adjusted,
-        effect (Cohen's d_z), wins, ties, losses, n. Deltas are system minus baseline.
+        Columns as in :data:`~vcplab.evaluation.summary.COLUMNS`; deltas are system minus baseline.
         """
         return self._long.copy()
 
@@ -262,17 +261,15 @@ class Comparison:
     @cached_property
     def _costs(self) -> tuple[np.ndarray[Any, np.dtype[np.float64]], ...]:
         costs = tuple(
-            np.array(
-                [np.nan if o.get("ms") is None else o["ms"] for o in self._outputs(s).values()],
-                dtype=np.float64,
-            )
+            np.array([output.get("ms") for output in self._result.outputs(s).values()], np.float64)
             for s in range(len(self.infos))
         )
         self._result.release()
         return costs
 
-    def _outputs(self, system: int) -> dict[str, Any]:
-        return self._result.outputs(system)
+    def ranking(self, system: int, qid: str) -> list[str]:
+        """Ids of the documents that a system (by position) found for a query, best first."""
+        return list(self._result.outputs(system)[qid].get("docnos", ()))
 
     @cached_property
     def _per_query(self) -> pd.DataFrame:
@@ -330,19 +327,10 @@ class Comparison:
         return _Runs(self)
 
     def _run(self, system: int) -> RunFrame:
-        outputs = self._outputs(system)
+        outputs = self._result.outputs(system)
         texts = dict(zip(self.data.queries["qid"], self.data.queries["query"], strict=True))
-        rows = [
-            (qid, texts[qid], docno, score, rank)
-            for qid, output in outputs.items()
-            for rank, (docno, score) in enumerate(
-                zip(output.get("docnos", ()), output.get("scores", ()), strict=True)
-            )
-        ]
         self._result.release()
-        frame = RunFrame(rows, columns=["qid", "query", "docno", "score", "rank"])
-        frame.attrs["name"] = self.names[system]
-        return frame
+        return run_frame(outputs, texts, self.names[system])
 
     def why(self, qid: str, docno: str) -> Whys:
         """Where a document stands for a query and why, stage by stage, system by system."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,29 @@ import pandas as pd
 
 from vcplab.core.errors import InvalidInputError, MissingDependencyError
 from vcplab.core.files import write_atomic
+from vcplab.evaluation.tasks import Output
 
-__all__ = ["RunFrame"]
+__all__ = ["RunFrame", "run_frame"]
+
+
+def run_frame(outputs: Mapping[str, Output], texts: Mapping[str, str], name: str) -> RunFrame:
+    """The ranking of one system.
+
+    Args:
+        outputs: Query id → output, in the order in which rankings are read.
+        texts: Query id → query.
+        name: The system.
+    """
+    rows = [
+        (qid, texts[qid], docno, score, rank)
+        for qid, output in outputs.items()
+        for rank, (docno, score) in enumerate(
+            zip(output.get("docnos", ()), output.get("scores", ()), strict=True)
+        )
+    ]
+    frame = RunFrame(rows, columns=["qid", "query", "docno", "score", "rank"])
+    frame.attrs["name"] = name
+    return frame
 
 
 class RunFrame(pd.DataFrame):
@@ -33,16 +55,18 @@ class RunFrame(pd.DataFrame):
             The path.
 
         Raises:
-            InvalidInputError: An id contains white space, which the format cannot hold.
+            InvalidInputError: An id contains white space or half a character, which the format
+                cannot hold.
         """
         label = "_".join(str(tag or self.attrs.get("name") or "vcplab").split())
         for column in ("qid", "docno"):
-            broken = next((value for value in self[column] if len(value.split()) != 1), None)
+            broken = next((value for value in self[column] if not _writable(value)), None)
             if broken is not None:
                 raise InvalidInputError(
-                    f"The {column} {broken!r} cannot be written: TREC ids have no white space.",
+                    f"The {column} {broken!r} cannot be written: TREC ids are text without white "
+                    "space.",
                     where=str(path),
-                    next_step="Rename the ids, or save the frame with to_csv or to_json.",
+                    next_step="Rename the ids.",
                 )
         lines = [
             f"{qid} Q0 {docno} {rank} {score!r} {label}\n"
@@ -92,3 +116,8 @@ class RunFrame(pd.DataFrame):
         ):
             nested.setdefault(qid, {})[docno] = score
         return Run(nested, name=str(name or self.attrs.get("name") or "vcplab"))
+
+
+def _writable(id: str) -> bool:
+    # A lone surrogate is half a character: no file in UTF-8 can hold it.
+    return len(id.split()) == 1 and not any("\ud800" <= letter <= "\udfff" for letter in id)

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vcplab.core.errors import InvalidInputError, NotFoundError
+from vcplab.evaluation._options import whole_option
 
 if TYPE_CHECKING:
     from vcplab.memory.corpus import Corpus
 
 __all__ = ["RetrievalData"]
+
+# Values of a filter that tables name.
+_LISTED = 5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,10 +35,11 @@ class RetrievalData:
         licence: Its licence, if it states one.
         languages: Language codes, if it states them.
         card: Everything its ``dataset.json`` says.
-        split: The part that was chosen ("all" for everything).
+        split: The part that was chosen ("all" for everything), for tables.
         report: What was wrong in its files: file, line, id, problem.
         source: What :func:`vcplab.evaluation.datasets.load` was given, if it was.
         everything: Queries and judgements of all splits, with a column ``split``.
+        parts: The splits whose queries may be here, however they were chosen.
     """
 
     name: str
@@ -49,6 +54,7 @@ class RetrievalData:
     report: pd.DataFrame = field(default_factory=pd.DataFrame)
     source: str = ""
     everything: tuple[pd.DataFrame, pd.DataFrame] | None = None
+    parts: frozenset[str] = frozenset()
 
     @property
     def fingerprint(self) -> str:
@@ -70,6 +76,10 @@ class RetrievalData:
         """Names of the parts that can be chosen."""
         return _splits(self.everything)
 
+    def holds(self, split: str) -> bool:
+        """Whether queries of a split may be among these: by name, in "all", or filtered."""
+        return split in self.parts or self.split == split
+
     def split_named(self, split: str) -> RetrievalData:
         """The queries and judgements of one split; the corpus stays whole.
 
@@ -79,7 +89,13 @@ class RetrievalData:
         Raises:
             NotFoundError: There is no such split.
         """
-        if self.everything is None or (split not in self.splits and split != "all"):
+        if self.everything is None:
+            raise NotFoundError(
+                f"{self.name} ({self.split}) is a part already and cannot be split.",
+                where=self.name,
+                next_step="Choose the split of the whole data set first, then filter.",
+            )
+        if split not in self.splits and split != "all":
             raise NotFoundError(
                 f"{self.name} has no split {split!r}.",
                 where=self.name,
@@ -87,10 +103,12 @@ class RetrievalData:
             )
         queries, qrels = self.everything
         if split != "all":
-            qrels = qrels[qrels["split"] == split]
             # A query with a split of its own belongs there; any other where it is judged.
             own = queries["split"] if "split" in queries.columns else pd.Series("", queries.index)
-            queries = queries[(own == split) | ((own == "") & queries["qid"].isin(qrels["qid"]))]
+            judged = queries["qid"].isin(qrels.loc[qrels["split"] == split, "qid"])
+            queries = queries[(own == split) | ((own == "") & judged)]
+            # A judgement without a split holds in any.
+            qrels = qrels[qrels["split"].isin([split, ""])]
         qrels = qrels[qrels["qid"].isin(queries["qid"])]
         return replace(
             self,
@@ -99,6 +117,7 @@ class RetrievalData:
             .drop_duplicates(["qid", "docno"])
             .reset_index(drop=True),
             split=split,
+            parts=frozenset(self.splits if split == "all" else [split]),
         )
 
     def filter(self, **conditions: Any) -> RetrievalData:
@@ -134,10 +153,34 @@ class RetrievalData:
                 where=f"filter({', '.join(conditions)})",
                 next_step="data.queries shows the values that occur.",
             )
-        qrels = self.qrels[self.qrels["qid"].isin(queries["qid"])].reset_index(drop=True)
         shown = ", ".join(f"{k.rstrip('_')}={_shown(v)}" for k, v in conditions.items())
+        return self._part(queries, shown)
+
+    def head(self, count: int) -> RetrievalData:
+        """The first queries; the corpus stays whole.
+
+        Args:
+            count: How many, at most.
+
+        Raises:
+            InvalidInputError: It is no positive whole number.
+        """
+        count = whole_option(count, "count", 10)
+        if count >= len(self.queries):
+            return self
+        return self._part(self.queries.head(count), f"first {count}")
+
+    def _part(self, queries: pd.DataFrame, shown: str) -> RetrievalData:
+        parts = self.parts
+        if self.everything is not None:
+            parts = parts & _parts_of(queries, self.everything[1])
         return replace(
-            self, queries=queries, qrels=qrels, split=f"{self.split}, {shown}", everything=None
+            self,
+            queries=queries,
+            qrels=self.qrels[self.qrels["qid"].isin(queries["qid"])].reset_index(drop=True),
+            split=f"{self.split}, {shown}",
+            everything=None,
+            parts=parts,
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -163,22 +206,6 @@ class RetrievalData:
             "problems": len(self.report),
         }
 
-    def __getstate__(self) -> dict[str, Any]:
-        # Corpora hold locks and indexes: the documents travel, indexes are rebuilt on arrival.
-        state = {key: value for key, value in self.__dict__.items() if key != "corpus"}
-        if hasattr(self.corpus, "from_documents"):
-            state["_documents"] = (type(self.corpus), self.corpus.name, list(self.corpus))
-        else:
-            state["corpus"] = self.corpus
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        packed = state.pop("_documents", None)
-        self.__dict__.update(state)
-        if packed is not None:
-            kind, name, documents = packed
-            self.__dict__["corpus"] = kind.from_documents(documents, name=name)
-
     def __repr__(self) -> str:
         return (
             f"RetrievalData({self.name!r}, split={self.split!r}, {len(self.corpus):,} documents, "
@@ -198,6 +225,15 @@ def _splits(everything: tuple[pd.DataFrame, pd.DataFrame] | None) -> tuple[str, 
     return tuple(sorted({str(name) for column in names for name in column.unique()} - {""}))
 
 
+def _parts_of(queries: pd.DataFrame, qrels: pd.DataFrame) -> frozenset[str]:
+    """The splits that queries belong to."""
+    own = queries["split"] if "split" in queries.columns else pd.Series("", queries.index)
+    found = set(own)
+    if "split" in qrels.columns:
+        found.update(qrels.loc[qrels["qid"].isin(queries.loc[own == "", "qid"]), "split"])
+    return frozenset(map(str, found)) - {""}
+
+
 def _hash_rows(frame: pd.DataFrame) -> str:
     columns = sorted(frame.columns)
     lines = sorted(
@@ -211,5 +247,7 @@ def _shown(value: Any) -> str:
     if callable(value):
         return str(getattr(value, "__name__", "function"))
     if isinstance(value, list | tuple | set | frozenset):
-        return "|".join(sorted(map(str, value)))
+        listed = sorted(map(str, value))
+        more = len(listed) - _LISTED
+        return "|".join(listed[:_LISTED]) + (f"|… ({more} more)" if more > 0 else "")
     return str(value)

@@ -24,7 +24,7 @@ __all__ = ["RetrievalData", "available", "datasets_dir", "from_frames", "from_tr
 _LAYOUTS = (
     "a folder with corpus.jsonl, queries.jsonl and qrels/*.tsv (BEIR); "
     "with dailynote/, queries.jsonl and qrels/*.tsv (diaries); "
-    "or with documents.*, topics* and qrels* (TREC)"
+    "or with documents.*, topics* and qrels* (TREC; qrels.dev.txt and the like are splits)"
 )
 
 
@@ -110,7 +110,8 @@ def from_frames(
     """A data set out of frames.
 
     Args:
-        documents: A ``Corpus``, or a frame with docno (or id), text and optional columns.
+        documents: A ``Corpus``, a list of ``Document``, or a frame with docno (or id), text and
+            optional columns.
         queries: qid, query and any columns.
         qrels: qid, docno, label; ``split`` if there are several.
         name: What results call it.
@@ -118,7 +119,7 @@ def from_frames(
         **card: Facts such as version, licence, languages.
 
     Raises:
-        InvalidInputError: A column is missing.
+        InvalidInputError: A column is missing, or something is no document.
         InvalidDataError: There is no query.
     """
     from vcplab.evaluation.loaders.frames import load_frames

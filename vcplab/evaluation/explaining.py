@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from vcplab.core.errors import InvalidInputError, NotFoundError
-from vcplab.memory.explanation import Why
+from vcplab.evaluation.asking import ASKED_AT, with_times
+from vcplab.memory.explanation import StageAccount, Why
 from vcplab.memory.retriever import Retriever
 from vcplab.memory.stages.base import Stage
 
@@ -52,6 +54,15 @@ class Whys:
         return "".join(why._repr_html_() for why in self.each)
 
 
+def _as_ranked(account: StageAccount, ranking: Sequence[str], docno: str, k: int) -> StageAccount:
+    """The last account with the comparison's own rank: it has its order of ties, and a depth."""
+    if docno in ranking:
+        return replace(account, rank=list(ranking).index(docno))
+    if account.rank is not None and account.rank >= k:
+        return replace(account, rank=None, reason=f"at rank {account.rank}, below the {k} kept")
+    return account
+
+
 def explain_all(board: Comparison, qid: str, docno: str) -> Whys:
     """Explain a document's place for one query of a comparison.
 
@@ -72,15 +83,17 @@ def explain_all(board: Comparison, qid: str, docno: str) -> Whys:
             where="why",
             next_step=f"Queries are {', '.join(board.data.queries['qid'].head(3))}, …",
         )
-    asked_at = rows["asked_at"].iloc[0] if "asked_at" in rows.columns else None
+    rows = with_times(rows, board.now)
     explained = []
-    for system in board.systems:
+    for place, system in enumerate(board.systems):
         retriever = (
             system.value.on(board.data.corpus) if isinstance(system.value, Stage) else system.value
         )
         if isinstance(retriever, Retriever):
-            why = retriever.why(rows["query"].iloc[0], docno, asked_at=asked_at)
-            explained.append(Why(why.query, why.docno, system.name, why.accounts))
+            asked = rows["query"].iloc[0], docno, board.k
+            why = retriever.why(*asked, asked_at=rows[ASKED_AT].iloc[0])
+            last = _as_ranked(why.accounts[-1], board.ranking(place, qid), docno, board.k)
+            explained.append(Why(why.query, why.docno, system.name, (*why.accounts[:-1], last)))
     if not explained:
         raise InvalidInputError(
             "None of these systems can explain itself.",

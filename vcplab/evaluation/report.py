@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from vcplab.core.display import (
     html_document,
     html_table,
 )
+from vcplab.core.errors import StateError
 from vcplab.core.files import write_atomic
 from vcplab.evaluation import presentation
 from vcplab.evaluation._arrays import TIE
@@ -28,7 +30,7 @@ from vcplab.evaluation.plots import figure_svg, forest_plot
 if TYPE_CHECKING:
     from vcplab.evaluation.comparison import Comparison
 
-__all__ = ["render_report", "write_report"]
+__all__ = ["check_target", "render_report", "write_report"]
 
 _HARDEST = 10
 _GROUPS = ("class", "language")
@@ -48,12 +50,49 @@ def write_report(board: Comparison, path: str | Path) -> Path:
 
     Returns:
         The path.
+
+    Raises:
+        StateError: The file cannot be written there.
+    """
+    target = check_target(path)
+    page = render_report(board)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(target, page)
+    except OSError as error:
+        raise _unwritable(target, error.strerror or str(error)) from error
+    return target
+
+
+def check_target(path: str | Path) -> Path:
+    """Whether a report can be written to a path, before anything is computed for it.
+
+    Args:
+        path: The file; folders that are missing will be made.
+
+    Returns:
+        The path, ``~`` resolved.
+
+    Raises:
+        StateError: It cannot.
     """
     target = Path(path).expanduser()
-    page = render_report(board)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(target, page)
+    if target.is_dir():
+        raise _unwritable(target, "it is a folder")
+    nearest = next((folder for folder in target.absolute().parents if folder.exists()), None)
+    if nearest is None or not nearest.is_dir():
+        raise _unwritable(target, f"{nearest} is no folder")
+    if not os.access(nearest, os.W_OK):
+        raise _unwritable(target, f"{nearest} cannot be written to")
     return target
+
+
+def _unwritable(target: Path, reason: str) -> StateError:
+    return StateError(
+        f"The report cannot be written: {reason}.",
+        where=str(target),
+        next_step="Name a file in a folder of yours, such as report.html.",
+    )
 
 
 def render_report(board: Comparison) -> str:

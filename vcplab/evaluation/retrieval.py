@@ -125,8 +125,9 @@ class RetrievalTask:
         clocked = [system.name for system in systems if reads_clock(system)] if timeless else []
         if clocked:
             said.append(
-                f"{', '.join(clocked)}: {timeless} queries do not say when they are asked; "
-                f"they were asked at {self.now.isoformat(timespec='seconds')}."
+                f"{', '.join(clocked)}: where a query does not say when it is asked "
+                f"({timeless} of {len(self._queries)}), it was asked at "
+                f"{self.now.isoformat(timespec='seconds')}."
             )
         return [text for text in said if text]
 
@@ -174,7 +175,7 @@ class RetrievalTask:
             frame = system.value(queries.copy())
             spent = (time.process_time() - began) * 1000 / max(1, len(queries))
             costs = [spent] * len(queries)
-            frame = _checked(frame, system.name, queries)
+            frame = _checked(frame, system.name, self._queries["qid"])
         else:
             retriever = self._retriever(system)
             if callable(getattr(retriever, "run", None)):
@@ -183,7 +184,9 @@ class RetrievalTask:
                 costs = [float(ms) for ms in result.milliseconds]
             else:
                 frame, costs = _search_each(retriever, queries, self.k)
-        outputs = ranked_outputs(frame, queries["qid"].tolist(), costs, self.k, system.name, notices)
+        outputs = ranked_outputs(
+            frame, queries["qid"].tolist(), costs, self.k, system.name, notices
+        )
         if notices and outputs:
             outputs[0]["notices"] = notices
         return outputs
@@ -267,7 +270,7 @@ def _new_memo() -> Any:
     return Memo()
 
 
-def _checked(frame: Any, name: str, queries: pd.DataFrame) -> pd.DataFrame:
+def _checked(frame: Any, name: str, known: pd.Series[str]) -> pd.DataFrame:
     if not isinstance(frame, pd.DataFrame):
         raise InvalidInputError(
             f"The function {name!r} returned {type(frame).__name__}, not a DataFrame.",
@@ -275,7 +278,7 @@ def _checked(frame: Any, name: str, queries: pd.DataFrame) -> pd.DataFrame:
             next_step="Return a DataFrame with the columns qid, docno, score.",
         )
     tidy: pd.DataFrame = as_system(frame, name).value
-    check_qids(tidy, name, queries["qid"])
+    check_qids(tidy, name, known)
     return tidy
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from vcplab.core.errors import InvalidInputError
 from vcplab.evaluation._arrays import TIE, matrix, pair, same_shape
+from vcplab.evaluation._options import whole_option
 from vcplab.evaluation.bootstrap import (
     RESAMPLES,
     Interval,
@@ -121,8 +122,9 @@ def paired_permutation_tests(
         One p-value per row, shape (pairs,).
 
     Raises:
-        InvalidInputError: Unequal shapes, NaN or infinite scores.
+        InvalidInputError: Unequal shapes, NaN or infinite scores, or no permutations.
     """
+    resamples = whole_option(resamples, "permutations", PERMUTATIONS)
     first, second = matrix(a, "a"), matrix(b, "b")
     same_shape(first, second)
     pairs, n = first.shape

@@ -14,6 +14,7 @@ import pandas as pd
 
 from vcplab.core.errors import InvalidInputError
 from vcplab.evaluation._arrays import TIE
+from vcplab.evaluation._options import whole_option
 from vcplab.evaluation.bootstrap import RESAMPLES, bootstrap_intervals
 from vcplab.evaluation.statistics import (
     PERMUTATIONS,
@@ -89,10 +90,13 @@ class TestPlan:
                 next_step='Use "permutation" or "t".',
             )
         check_correction(self.correction)
+        whole_option(self.seed, "seed", 0, least=0)
+        whole_option(self.permutations, "permutations", PERMUTATIONS)
+        whole_option(self.resamples, "resamples", RESAMPLES)
         bootstrap_intervals(
             np.zeros((2, 1)),
             confidence=self.confidence,
-            resamples=min(self.resamples, 1),
+            resamples=1,
             method=self.interval,
         )
 

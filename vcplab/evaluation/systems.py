@@ -12,11 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vcplab.core.errors import InvalidDataError, InvalidInputError, NotFoundError, VCPError
+from vcplab.evaluation.loaders.common import Problems, read_text
+from vcplab.memory.reading.tables import id_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["System", "as_system", "as_systems", "read_run", "unique_names"]
+    from vcplab.evaluation.data import RetrievalData
+
+__all__ = [
+    "System",
+    "as_system",
+    "as_systems",
+    "check_coverage",
+    "check_qids",
+    "read_run",
+    "unique_names",
+]
 
 _KINDS = (
     "a recipe or pipeline (LightMemo(), BM25() + Dense() >> RRF()), a bound retriever, "
@@ -137,26 +149,79 @@ def read_run(path: Path) -> pd.DataFrame:
         path: The file.
 
     Raises:
-        InvalidDataError: A line does not have six fields, or a score is not a number.
+        InvalidDataError: It is no text, a line does not have six fields, or a score is no number.
     """
     import pandas as pd
 
     rows: list[tuple[str, str, float, int]] = []
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            fields = line.split()
-            if not fields:
-                continue
-            try:
-                qid, _, docno, rank, score, *_ = fields
-                rows.append((qid, docno, float(score), int(rank)))
-            except ValueError as error:
-                raise InvalidDataError(
-                    "Not a line of a TREC run.",
-                    where=f"{path.name}, line {number}",
-                    next_step="Each line is: qid Q0 docno rank score tag.",
-                ) from error
+    problems = Problems()
+    text = read_text(path, problems)
+    if text is None:
+        raise InvalidDataError(
+            "The run file holds no text.",
+            where=path.name,
+            next_step=str(problems.to_frame()["problem"].iloc[-1]),
+        )
+    for number, line in enumerate(text.split("\n"), 1):
+        fields = line.split()
+        if not fields:
+            continue
+        try:
+            qid, _, docno, rank, score, *_ = fields
+            rows.append((qid, docno, float(score), int(rank)))
+        except ValueError as error:
+            raise InvalidDataError(
+                "Not a line of a TREC run.",
+                where=f"{path.name}, line {number}",
+                next_step="Each line is: qid Q0 docno rank score tag.",
+            ) from error
     return pd.DataFrame(rows, columns=["qid", "docno", "score", "rank"])
+
+
+def check_coverage(run: System, data: RetrievalData) -> str:
+    """What a finished run leaves out of the queries of a data set; "" if nothing.
+
+    Args:
+        run: A finished run.
+        data: What it is measured on.
+
+    Raises:
+        InvalidDataError: None of its queries, or none of its documents, is there.
+    """
+    answered = check_qids(run.value, run.name, data.queries["qid"])
+    docnos = run.value["docno"].unique().tolist()
+    judged = set(data.qrels["docno"])
+    if docnos and not any(docno in data.corpus or docno in judged for docno in docnos):
+        there = next((document.id for document in data.corpus), "")
+        raise InvalidDataError(
+            f"The run {run.name!r} names none of the documents of {data.name}.",
+            where="docno",
+            next_step=f"Its ids are like {docnos[0]!r}, those of the corpus like {there!r}: "
+            "rename one side.",
+        )
+    total = len(data.queries)
+    if answered == total:
+        return ""
+    return f"{run.name}: answers {answered} of {total} queries; the others count as not found."
+
+
+def check_qids(run: pd.DataFrame, name: str, qids: pd.Series[str]) -> int:
+    """How many of these queries a ranking answers.
+
+    Raises:
+        InvalidDataError: It has rows, but none for these queries.
+    """
+    asked = qids.tolist()
+    given = run["qid"].unique().tolist()
+    answered = len(set(asked).intersection(given))
+    if given and not answered:
+        raise InvalidDataError(
+            f"{name!r} answers none of the queries.",
+            where="qid",
+            next_step=f"Its ids are like {given[0]!r}, those of the queries like {asked[0]!r}: "
+            "rename one side.",
+        )
+    return answered
 
 
 def _finished(frame: pd.DataFrame, name: str, parameters: Mapping[str, Any]) -> System:
@@ -179,8 +244,8 @@ def _finished(frame: pd.DataFrame, name: str, parameters: Mapping[str, Any]) -> 
         )
     tidy = pd.DataFrame(
         {
-            "qid": frame["qid"].astype(str).to_numpy(),
-            "docno": frame["docno"].astype(str).to_numpy(),
+            "qid": [id_text(value) for value in frame["qid"].tolist()],
+            "docno": [id_text(value) for value in frame["docno"].tolist()],
             "score": scores,
         }
     )

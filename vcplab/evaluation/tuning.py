@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from vcplab.core.errors import InvalidInputError
 from vcplab.evaluation.comparison import Comparison, compare
@@ -62,7 +64,7 @@ class Tuning:
 
 def tune(
     system: Any,
-    grid: Mapping[str, Sequence[Any]],
+    grid: Mapping[str, Iterable[Any]],
     data: RetrievalData,
     metric: str = "nDCG@10",
     **options: Any,
@@ -73,30 +75,30 @@ def tune(
 
     Args:
         system: A recipe or pipeline.
-        grid: Parameter name (as in ``get_params``) → values to try.
+        grid: Parameter name (as in ``get_params``) → values to try, as a list or an array.
         data: A split that is not the one results are reported on.
         metric: As ir_measures names it; larger must be better.
         **options: Passed to :func:`~vcplab.evaluation.comparison.compare`.
 
     Raises:
         InvalidInputError: The grid is empty, names an unknown parameter, or the data is a test
-            split.
+            split or part of one.
     """
-    if not grid or not all(len(values) for values in grid.values()):
+    tried = {name: _values(values) for name, values in grid.items()}
+    if not tried or not all(tried.values()):
         raise InvalidInputError(
             "The grid has no setting.",
             where="grid",
             next_step='Give values per parameter: {"bm25_weight": [0.1, 0.3, 0.5]}.',
         )
-    if data.split == "test":
+    if data.holds("test"):
         raise InvalidInputError(
-            f"{data.name} is its test split; figures tuned on it would be worthless.",
+            f"{data.name} ({data.split}) has queries of the test split; figures tuned on them "
+            "would be worthless.",
             where="data",
             next_step=f'Load the train split: vl.datasets.load("{data.name}", split="train").',
         )
-    settings = tuple(
-        dict(zip(grid, values, strict=True)) for values in product(*(grid[name] for name in grid))
-    )
+    settings = tuple(dict(zip(tried, values, strict=True)) for values in product(*tried.values()))
     systems = [
         system.set_params(**setting).named(", ".join(f"{k}={v!r}" for k, v in setting.items()))
         for setting in settings
@@ -106,3 +108,14 @@ def tune(
     place = max(range(len(means)), key=lambda i: (means[i], -i))
     best = system.set_params(**settings[place])
     return Tuning(best, settings[place], comparison.metrics[0], means[place], comparison, settings)
+
+
+def _values(values: Any) -> list[Any]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise InvalidInputError(
+            f"The values to try are {values!r}, not a list.",
+            where="grid",
+            next_step='Give a list per parameter: {"bm25_weight": [0.1, 0.3, 0.5]}.',
+        )
+    # NumPy's numbers become Python's: names, fingerprints and reports then read alike.
+    return [value.item() if isinstance(value, np.generic) else value for value in values]

@@ -62,7 +62,7 @@ class Corpus:
         self._entries: dict[str, _Entry] = {}
         self._deleted: list[int] = []
         self._hash = 0
-        self._shelf = Shelf()
+        self._kept = Shelf()
         self.add(documents)
 
     @staticmethod
@@ -182,7 +182,7 @@ class Corpus:
         """Remove every document and every index."""
         with self._lock:
             self._documents, self._entries, self._deleted, self._hash = [], {}, [], 0
-            self._shelf.clear()
+            self._kept.clear()
             self.version += 1
 
     def count(self) -> int:
@@ -271,7 +271,7 @@ class Corpus:
             it is asked for again.
         """
         with self._lock:
-            return self._shelf.current(key, make, self._documents, self._deleted)
+            return self._kept.current(key, make, self._documents, self._deleted)
 
     def __getstate__(self) -> tuple[str, list[Document], ReadReport]:
         return self.name, list(self), self.report
@@ -328,7 +328,7 @@ class Corpus:
                 entry.document.id: entry._replace(row=row) for row, entry in enumerate(live)
             }
             self._deleted = []
-            self._shelf.clear()
+            self._kept.clear()
 
     def _require(self, ids: Sequence[str], next_step: str) -> None:
         missing = [docno for docno in ids if docno not in self._entries]

@@ -135,3 +135,45 @@ def test_every_named_system_can_be_made() -> None:
         boards.make_systems(["nothing at all"])
     with pytest.raises(InvalidInputError):
         boards.make_systems([])
+
+
+@pytest.mark.parametrize("baseline", ["1", "dense", "DENSE"])
+def test_a_baseline_by_number_or_in_any_case(
+    beir: Path, capsys: pytest.CaptureFixture[str], baseline: str
+) -> None:
+    arguments = ["compare", "--data", str(beir), "--systems", "BM25,Dense", "--embedder", "lsa"]
+    assert main([*arguments, "--baseline", baseline, "--json"]) == 0
+    assert _json(capsys)["baseline"] == "Dense"
+    assert main([*arguments, "--baseline", "2"]) == 1
+    assert "0 to 1" in capsys.readouterr().err
+
+
+def test_limit_is_told_in_a_few_words(beir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["compare", "--data", str(beir), "--systems", "BM25", "--json"]
+    assert main([*arguments, "--limit", "2"]) == 0
+    assert _json(capsys)["data"]["split"] == "test, first 2"
+
+
+@pytest.mark.parametrize("choice", [["--split", "all"], ["--split", "all", "--limit", "3"]])
+def test_tune_refuses_to_judge_by_train_queries(
+    beir: Path, capsys: pytest.CaptureFixture[str], choice: list[str]
+) -> None:
+    lines = (beir / "qrels" / "test.tsv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (beir / "qrels" / "train.tsv").write_text(lines[0] + lines[3], encoding="utf-8")
+    arguments = ["compare", "--data", str(beir), "--systems", "BM25", "--embedder", "lsa", "--tune"]
+    assert main([*arguments, *choice]) == 1
+    assert "judged by" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("target", ["", "file/report.html", "file/deep/report.html"])
+def test_a_report_that_cannot_be_written_is_told_first(
+    beir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str
+) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    # The data set does not exist: the path of the report is looked at before anything is read.
+    for data in (str(beir), "no-such-set"):
+        assert main(["compare", "--data", data, "--report", str(tmp_path / target)]) == 1
+        captured = capsys.readouterr()
+        assert "cannot be written" in captured.err
+        assert "next:" in captured.err
+        assert captured.out == ""

@@ -76,8 +76,8 @@ def test_beir(tmp_path: Path, packed: bool) -> None:
     for part in (
         "second document",
         "without id or text",
-        "not JSON",
-        "not a JSON object",
+        "no JSON:",
+        "no JSON object",
         "judged twice",
         "unknown query",
         "unknown document",

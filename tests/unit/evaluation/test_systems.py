@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from vcplab.core.errors import InvalidDataError, InvalidInputError, NotFoundError
+from vcplab.evaluation.comparison import compare
 from vcplab.evaluation.systems import as_system, as_systems, read_run, unique_names
 
 
@@ -127,3 +128,44 @@ def test_broken_runs_are_refused() -> None:
         as_system(_run().drop(columns="docno"))
     with pytest.raises(InvalidDataError, match="finite"):
         as_system(_run().assign(score=[0.1, np.nan, 0.2]))
+
+
+def test_ids_of_a_run_are_normalised(tmp_path) -> None:
+    floats = pd.DataFrame({"qid": [1.0, 2.0], "docno": [10.0, 2.5], "score": [1.0, 0.5]})
+    found = as_system(floats).value
+    assert found[["qid", "docno"]].to_numpy().tolist() == [["1", "10"], ["2", "2.5"]]
+    path = tmp_path / "bom.run"
+    path.write_text("q1 Q0 d1 0 2.5 tag\n", encoding="utf-8-sig")
+    assert read_run(path)["qid"].tolist() == ["q1"]
+    path.write_bytes(b"q1 Q0 d1 0 2.5 tag\n\0\0")
+    with pytest.raises(InvalidDataError, match="no text"):
+        read_run(path)
+
+
+def test_a_run_for_other_queries_is_refused(data) -> None:
+    run = pd.DataFrame({"qid": ["0", "1"], "docno": ["d1", "d2"], "score": [1.0, 1.0]})
+    with pytest.raises(InvalidDataError, match="none of the queries") as caught:
+        compare({"mine": run}, data, "RR")
+    assert "'0'" in caught.value.next_step
+    assert "'q000'" in caught.value.next_step
+    with pytest.raises(InvalidDataError, match="none of the queries"):
+        compare(lambda queries: run, data, "RR")
+
+
+def test_a_run_over_other_documents_is_refused(data) -> None:
+    run = pd.DataFrame({"qid": ["q000"], "docno": ["1"], "score": [1.0]})
+    with pytest.raises(InvalidDataError, match="none of the documents") as caught:
+        compare({"mine": run}, data, "RR")
+    assert "'1'" in caught.value.next_step
+    assert "'d0'" in caught.value.next_step
+
+
+def test_a_run_that_answers_some_queries_says_so(data) -> None:
+    run = pd.DataFrame({"qid": data.queries["qid"], "docno": "d1", "score": 1.0})
+    for _ in range(2):  # kept or not
+        board = compare({"mine": run.head(12)}, data, "RR", resamples=100)
+        assert any("mine: answers 12 of 40 queries" in notice for notice in board.notices)
+    assert compare({"mine": run}, data, "RR", resamples=100).notices == ()
+    # A function may be asked for a block that it has nothing for.
+    board = compare({"some": lambda queries: run.head(1)}, data, "RR", block=8, resamples=100)
+    assert len(board.runs["some"]) == 1

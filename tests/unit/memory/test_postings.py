@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vcplab.core.errors import InvalidInputError
+from vcplab.memory.index import postings
 from vcplab.memory.index.postings import PostingsIndex
 from vcplab.memory.index.weighting import BM25Weighting
 
@@ -161,3 +162,51 @@ def test_impossible_parameters_are_refused():
     for bad in ({"k1": -1}, {"b": 1.5}, {"variant": "bm26"}, {"k1": float("inf")}):
         with pytest.raises(InvalidInputError):
             BM25Weighting(**bad)
+
+
+def test_a_sweep_keeps_the_impacts_of_the_last_views_only():
+    docs = zipf(300, 8, vocabulary=40)
+    index = build(docs)
+    terms = dict(Counter(docs[0]))
+    weightings = [BM25Weighting(k1=0.5 + i / 10) for i in range(20)]
+    views = [index.view(weighting) for weighting in weightings]
+    first = views[0].search([terms], 10)[0]
+    for view in views[1:]:
+        view.search([terms], 10)
+    for weighting in weightings:
+        index.view(weighting).search([terms], 10)
+    assert list(index._views) == weightings[-4:]
+    assert index.view(weightings[-4]) is index.view(weightings[-4])
+    assert list(index._views)[-1] == weightings[-4], "the one used last leaves last"
+    held = [views[0], *(index.view(weighting) for weighting in weightings[:4])]
+    assert not held[1]._impacts, "given up and made again empty"
+    again = held[0].search([terms], 10)[0]
+    assert again.rows.tolist() == first.rows.tolist()
+    assert again.scores.tolist() == first.scores.tolist()
+
+
+def test_an_evicted_view_lets_go_of_its_impacts():
+    index = build([["a"], ["b"]])
+    old = index.view(BM25Weighting())
+    old.search([{"a": 1.0}], 1)
+    assert old._impacts
+    for k1 in (0.1, 0.2, 0.3, 0.4):
+        index.view(BM25Weighting(k1=k1))
+    assert not old._impacts
+    assert old.search([{"a": 1.0}], 1)[0].rows.tolist() == [0]
+
+
+def test_views_share_the_room_for_dense_vectors(monkeypatch):
+    docs = [["a", "b", "c"]] * 10
+    monkeypatch.setattr(postings, "_DENSE_BUDGET", 5 * 4 * 10)
+    index = build(docs)
+    expected = None
+    for k1 in (0.5, 1.0, 1.5):
+        view = index.view(BM25Weighting(k1=k1))
+        (found,) = view.search([{"a": 1.0, "b": 1.0, "c": 1.0}], 3)
+        expected = expected or found.rows.tolist()
+        assert found.rows.tolist() == expected
+    dense = sum(i.dense is not None for v in index._views.values() for i in v._impacts.values())
+    assert dense == 5
+    index.add([10], [["d"]])
+    assert index._dense_bytes() == 0, "a change frees them all at once"

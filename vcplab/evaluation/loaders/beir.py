@@ -12,7 +12,7 @@ from vcplab.evaluation.loaders.common import (
     qrels_frame,
     queries_frame,
     read_jsonl,
-    read_qrels,
+    read_splits,
     text_of,
 )
 from vcplab.memory.corpus import Corpus
@@ -86,24 +86,24 @@ def documents_of(path: Path, problems: Problems) -> list[Document]:
 
 
 def read_split_qrels(folder: Path, problems: Problems) -> list[tuple[str, str, int, str]]:
-    """Judgements of all ``<split>.tsv`` (or .txt, .qrels) files of a folder.
+    """Judgements of all ``<split>.tsv`` (or .txt, .qrels) files of a folder, packed or not.
 
     Args:
         folder: The folder ``qrels``.
         problems: Where bad lines go.
 
     Raises:
-        InvalidDataError: There is no such file.
+        InvalidDataError: There is no such file, or one of them holds no judgement.
     """
-    files = sorted(
-        path
-        for path in (folder.iterdir() if folder.is_dir() else ())
-        if path.suffix in {".tsv", ".txt", ".qrels"} and path.is_file()
-    )
+    found = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    plain = {path: Path(path.name.removesuffix(".gz")) for path in found}
+    files = {
+        path: name.stem for path, name in plain.items() if name.suffix in {".tsv", ".txt", ".qrels"}
+    }
     if not files:
         raise InvalidDataError(
             "There are no judgements.",
             where=str(folder),
             next_step="Put qrels/test.tsv there: query-id, corpus-id, score, separated by tabs.",
         )
-    return [row for path in files for row in read_qrels(path, problems, path.stem)]
+    return read_splits(files, problems)

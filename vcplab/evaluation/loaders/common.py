@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import gzip
-import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pandas as pd
 
 from vcplab.core.errors import InvalidDataError
+from vcplab.memory.reading.decoding import decode
+from vcplab.memory.reading.report import ReadReport
+from vcplab.memory.reading.tables import id_text, records_of_jsonl
 
 __all__ = [
     "Problems",
     "RawSet",
-    "open_text",
     "qrels_frame",
     "queries_frame",
     "read_jsonl",
     "read_qrels",
+    "read_splits",
+    "read_text",
     "text_of",
     "whole_number",
 ]
@@ -37,6 +42,11 @@ class Problems:
     def add(self, file: str, line: int, id: str, problem: str) -> None:
         """Note one."""
         self._rows.append((file, line, id, problem))
+
+    def take(self, report: ReadReport) -> None:
+        """Note what a reader of the memory room has to say."""
+        for row in report:
+            self.add(row.source, row.line or 0, "", f"{row.problem} {row.next_step}")
 
     def to_frame(self) -> pd.DataFrame:
         """One row per problem: file, line (0 where there is none), id, problem."""
@@ -66,39 +76,45 @@ class RawSet:
     card: Mapping[str, Any] = field(default_factory=dict)
 
 
-def open_text(path: Path) -> IO[str]:
-    """A text file, unpacked if its name ends in .gz."""
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", errors="replace")
-    return path.open(encoding="utf-8-sig", errors="replace")
+def read_text(path: Path, problems: Problems) -> str | None:
+    r"""The text of a file, unpacked if its name ends in .gz; its lines end in ``\n``.
+
+    Args:
+        path: The file.
+        problems: Where it goes if it is no text, or not in UTF-8.
+
+    Raises:
+        InvalidDataError: It cannot be read or unpacked.
+    """
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".gz":
+            data = gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InvalidDataError(
+            f"The file cannot be read: {getattr(error, 'strerror', None) or error}.",
+            where=str(path),
+            next_step="Check its permissions, or pack it again if it ends in .gz.",
+        ) from error
+    report = ReadReport()
+    text = decode(data, path.name, report)
+    problems.take(report)
+    return text
 
 
 def read_jsonl(path: Path, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number, record) of a JSONL file; lines that are not objects become problems."""
-    with open_text(path) as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                problems.add(path.name, number, "", f"not JSON: {error}")
-                continue
-            if isinstance(record, dict):
-                yield number, record
-            else:
-                problems.add(path.name, number, "", "not a JSON object")
+    report = ReadReport()
+    yield from records_of_jsonl(read_text(path, problems) or "", path.name, report)
+    problems.take(report)
 
 
 def text_of(record: Mapping[str, Any], *names: str) -> str:
     """The first of these fields that has a value, as text."""
     for name in names:
         value = record.get(name)
-        if value is not None and value != "":
-            # 7.0 is the id 7 that passed through a table of floats.
-            return (
-                str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-            )
+        if value is not None and not (isinstance(value, str) and value == ""):
+            return id_text(value)
     return ""
 
 
@@ -123,9 +139,9 @@ def queries_frame(
             extra = record.get("metadata")
             more = {**(extra if isinstance(extra, dict) else {}), **record}
             plain = {
-                str(key): str(value)
+                str(key): value.isoformat() if isinstance(value, datetime) else str(value)
                 for key, value in more.items()
-                if key not in _NEVER_SHOWN and isinstance(value, str | int | float | bool)
+                if key not in _NEVER_SHOWN and isinstance(value, str | int | float | datetime)
             }
             rows[qid] = {"qid": qid, "query": query, **plain}
     frame = pd.DataFrame(list(rows.values()), columns=_columns(rows.values()))
@@ -147,25 +163,22 @@ def read_qrels(path: Path, problems: Problems, split: str = "") -> list[tuple[st
     """
     judged: dict[tuple[str, str], int] = {}
     lines = 0
-    with open_text(path) as file:
-        for number, line in enumerate(file, 1):
-            fields = [f.strip() for f in (line.split("\t") if "\t" in line else line.split())]
-            if not any(fields):
-                continue
-            lines += 1
-            label = whole_number(fields[-1])
-            if len(fields) not in (3, 4) or label is None:
-                if number == 1 and label is None:
-                    lines -= 1  # a heading
-                else:
-                    problems.add(path.name, number, fields[0], "not qid, docno, whole-number label")
-                continue
-            key = (fields[0], fields[-2])
-            if key in judged:
-                problems.add(
-                    path.name, number, "/".join(key), "judged twice; the higher label is kept"
-                )
-            judged[key] = max(label, judged.get(key, label))
+    for number, line in enumerate((read_text(path, problems) or "").split("\n"), 1):
+        fields = [f.strip() for f in (line.split("\t") if "\t" in line else line.split())]
+        if not any(fields):
+            continue
+        lines += 1
+        label = whole_number(fields[-1])
+        if len(fields) not in (3, 4) or label is None:
+            if number == 1 and label is None:
+                lines -= 1  # a heading
+            else:
+                problems.add(path.name, number, fields[0], "not qid, docno, whole-number label")
+            continue
+        key = (fields[0], fields[-2])
+        if key in judged:
+            problems.add(path.name, number, "/".join(key), "judged twice; the higher label is kept")
+        judged[key] = max(label, judged.get(key, label))
     if lines and not judged:
         raise InvalidDataError(
             "None of the lines is a judgement.",
@@ -173,6 +186,19 @@ def read_qrels(path: Path, problems: Problems, split: str = "") -> list[tuple[st
             next_step="Each line is: qid, docno, label (BEIR) or: qid 0 docno label (TREC).",
         )
     return [(qid, docno, label, split) for (qid, docno), label in judged.items()]
+
+
+def read_splits(files: Mapping[Path, str], problems: Problems) -> list[tuple[str, str, int, str]]:
+    """Judgements of several files: (qid, docno, label, split).
+
+    Args:
+        files: File → name of its split.
+        problems: Where bad lines go.
+
+    Raises:
+        InvalidDataError: A file has lines, but none of them is a judgement.
+    """
+    return [row for path, split in files.items() for row in read_qrels(path, problems, split)]
 
 
 def whole_number(text: str) -> int | None:

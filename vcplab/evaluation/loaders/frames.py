@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from vcplab.core.errors import InvalidInputError
@@ -27,21 +28,29 @@ def load_frames(
     """Make a data set of frames.
 
     Args:
-        documents: A ``Corpus``, or a frame with ``docno`` (or ``id``) and ``text``.
+        documents: A ``Corpus``, documents, or a frame with ``docno`` (or ``id``) and ``text``.
         queries: qid, query and any columns.
         qrels: qid, docno, label; ``split`` if there are several.
         name: What results call the set.
         card: Version, licence and the like.
 
     Raises:
-        InvalidInputError: A column is missing.
+        InvalidInputError: A column is missing, or something is no document.
     """
     problems = Problems()
     if isinstance(documents, pd.DataFrame):
         _need(documents, "documents", ("docno", "id", "_id"), ("text",))
         corpus = Corpus.from_frame(documents, name=name)
-    else:
+    elif isinstance(documents, Corpus):
         corpus = documents
+    elif isinstance(documents, Iterable) and not isinstance(documents, str | Mapping):
+        corpus = Corpus.from_documents(documents, name=name)
+    else:
+        raise InvalidInputError(
+            f"documents is {type(documents).__name__}, neither a corpus nor a frame.",
+            where="documents",
+            next_step="Pass a Corpus, a DataFrame, or a list of Document.",
+        )
     _need(queries, "queries", ("qid", "_id", "id"), ("query", "text"))
     _need(qrels, "qrels", ("qid", "query_id"), ("docno", "doc_id"), ("label", "relevance"))
     asked = queries_frame(_records(queries), "queries", problems)
@@ -78,8 +87,13 @@ def _records(frame: pd.DataFrame) -> Iterator[tuple[int, dict[str, Any]]]:
     columns = [str(column) for column in frame.columns]
     for number, row in enumerate(frame.itertuples(index=False, name=None)):
         values = zip(columns, row, strict=True)
-        plain = {c: getattr(v, "item", lambda v=v: v)() for c, v in values}
-        yield number, {c: v for c, v in plain.items() if not _missing(v)}
+        yield number, {c: _plain(v) for c, v in values if not _missing(v)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.datetime64):
+        return pd.Timestamp(value)  # .item() of nanoseconds is a bare number
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _missing(value: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ from vcplab.evaluation.loaders.beir import documents_of
 from vcplab.evaluation.loaders.common import (
     Problems,
     RawSet,
-    open_text,
     qrels_frame,
     queries_frame,
-    read_qrels,
+    read_splits,
+    read_text,
 )
 from vcplab.memory.corpus import Corpus
 from vcplab.memory.document import Document
@@ -31,12 +31,13 @@ _PATTERNS = {
 }
 
 
-def _find(folder: Path, what: str) -> Path | None:
+def _find(folder: Path, what: str) -> list[Path]:
+    """Files of the first pattern that has some."""
     for pattern in _PATTERNS[what]:
-        for path in sorted(folder.glob(pattern)):
-            if path.is_file():
-                return path
-    return None
+        found = sorted(path for path in folder.glob(pattern) if path.is_file())
+        if found:
+            return found
+    return []
 
 
 def is_trec(folder: Path) -> bool:
@@ -47,18 +48,26 @@ def is_trec(folder: Path) -> bool:
 def load_trec(folder: Path) -> RawSet:
     """Read a folder with ``documents.*``, ``topics*`` and ``qrels*``.
 
+    Of several files with judgements, each is a split: ``qrels.dev.txt`` is "dev".
+
     Args:
         folder: The folder.
 
     Raises:
         InvalidDataError: A file holds nothing that can be read.
     """
-    found = {what: _find(folder, what) for what in _PATTERNS}
-    documents, topics, qrels = found["documents"], found["topics"], found["qrels"]
-    assert documents is not None
-    assert topics is not None
-    assert qrels is not None
-    return load_trec_files(documents, topics, qrels, folder.name)
+    documents, *more = _find(folder, "documents")
+    qrels = _find(folder, "qrels")
+    splits = {path: _split_of(path) if len(qrels) > 1 else "" for path in qrels}
+    problems = Problems()
+    for path in more:
+        problems.add(path.name, 0, "", f"not read: the documents are those of {documents.name}")
+    return _load(documents, _find(folder, "topics"), splits, folder.name, problems)
+
+
+def _split_of(path: Path) -> str:
+    name = re.sub(r"\.(txt|tsv|qrels|trec)$", "", path.name.removesuffix(".gz"))
+    return name.removeprefix("qrels").strip("._- ")
 
 
 def load_trec_files(documents: Path, topics: Path, qrels: Path, name: str) -> RawSet:
@@ -81,40 +90,50 @@ def load_trec_files(documents: Path, topics: Path, qrels: Path, name: str) -> Ra
                 where="TREC files",
                 next_step="Give the paths of documents, topics and qrels.",
             )
-    problems = Problems()
+    return _load(documents, [topics], {qrels: ""}, name, Problems())
+
+
+def _load(
+    documents: Path,
+    topics: Sequence[Path],
+    qrels: Mapping[Path, str],
+    name: str,
+    problems: Problems,
+) -> RawSet:
     plain = documents.name.removesuffix(".gz")
     read = (
         documents_of(documents, problems)
         if plain.endswith((".jsonl", ".json"))
         else list(_tsv_documents(documents, problems))
     )
-    queries = queries_frame(_topics(topics, problems), topics.name, problems)
+    asked = (row for path in topics for row in _topics(path, problems))
+    shown = ", ".join(path.name for path in topics)
+    queries = queries_frame(asked, shown, problems)
     if not read or queries.empty:
         raise InvalidDataError(
             "There is no document." if not read else "There is no topic.",
-            where=str(documents if not read else topics),
+            where=str(documents if not read else topics[0]),
             next_step="Documents: JSONL or id<tab>text. Topics: id<tab>text or <top> blocks.",
         )
-    rows = read_qrels(qrels, problems)
+    rows = read_splits(qrels, problems)
     corpus = Corpus.from_documents(read, name=name)
     return RawSet(name, corpus, queries, qrels_frame(rows), problems)
 
 
-def _pairs(path: Path, problems: Problems) -> Iterator[tuple[int, str, str]]:
-    with open_text(path) as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            id, tab, text = line.rstrip("\r\n").partition("\t")
-            if tab and id.strip() and text.strip():
-                yield number, id.strip(), text.strip()
-            else:
-                problems.add(path.name, number, id.strip()[:80], "not id<tab>text")
+def _pairs(content: str, file: str, problems: Problems) -> Iterator[tuple[int, str, str]]:
+    for number, line in enumerate(content.split("\n"), 1):
+        if not line.strip():
+            continue
+        id, tab, text = line.partition("\t")
+        if tab and id.strip() and text.strip():
+            yield number, id.strip(), text.strip()
+        else:
+            problems.add(file, number, id.strip()[:80], "not id<tab>text")
 
 
 def _tsv_documents(path: Path, problems: Problems) -> Iterator[Document]:
     seen: set[str] = set()
-    for number, docno, text in _pairs(path, problems):
+    for number, docno, text in _pairs(read_text(path, problems) or "", path.name, problems):
         if docno in seen:
             problems.add(path.name, number, docno, "a second document with this id; first kept")
         else:
@@ -123,10 +142,9 @@ def _tsv_documents(path: Path, problems: Problems) -> Iterator[Document]:
 
 
 def _topics(path: Path, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
-    with open_text(path) as file:
-        content = file.read()
+    content = read_text(path, problems) or ""
     if "<top>" not in content.lower():
-        for number, qid, text in _pairs(path, problems):
+        for number, qid, text in _pairs(content, path.name, problems):
             yield number, {"qid": qid, "query": text}
         return
     for match in _TOP.finditer(content):

@@ -14,7 +14,7 @@ k-th best score from below, so that only the few rows above the bound are ever s
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -34,7 +34,10 @@ _T = TypeVar("_T", bound=np.generic)
 
 # A term in more than this share of the documents is kept as a dense vector.
 _DENSE_SHARE = 1 / 10
-# Bytes of dense vectors per view; terms beyond it stay sparse.
+# Views whose impacts are kept, the last used ones: enough for a few systems side by side, while a
+# sweep over k1 does not add up.
+_MAX_VIEWS = 4
+# Bytes of dense vectors in all of them; terms beyond it stay sparse.
 _DENSE_BUDGET = 128 * 2**20
 # Segments are merged beyond this number, so that a term is looked up in few places.
 _MAX_SEGMENTS = 8
@@ -85,7 +88,7 @@ class PostingsIndex:
         self._n_live = 0
         self._n_dead = 0
         self._total_length = 0
-        self._views: dict[BM25Weighting, PostingsView] = {}
+        self._views: OrderedDict[BM25Weighting, PostingsView] = OrderedDict()
         self.version = 0
 
     def __len__(self) -> int:
@@ -163,11 +166,19 @@ class PostingsIndex:
             self._changed()
 
     def view(self, weighting: BM25Weighting) -> PostingsView:
-        """The index under one weighting; views share the postings."""
+        """The index under one weighting; views share the postings.
+
+        A view can be used for ever; the index keeps the finished scores of the last four only.
+        """
         with self._lock:
-            if weighting not in self._views:
-                self._views[weighting] = PostingsView(self, weighting)
-            return self._views[weighting]
+            view = self._views.get(weighting)
+            if view is None:
+                view = self._views[weighting] = PostingsView(self, weighting)
+                if len(self._views) > _MAX_VIEWS:
+                    self._views.popitem(last=False)[1]._forget()
+            else:
+                self._views.move_to_end(weighting)
+            return view
 
     def statistics(self) -> dict[str, int]:
         """Counts: live documents, terms, postings, segments, total length."""
@@ -196,12 +207,17 @@ class PostingsIndex:
             rows, tf = rows[alive], tf[alive]
         return rows, tf, df
 
+    def _dense_bytes(self) -> int:
+        return sum(view._dense_bytes for view in self._views.values())
+
     def _grow(self, size: int) -> None:
         self._lengths = _padded(self._lengths, size)
         self._live = _padded(self._live, size)
 
     def _changed(self) -> None:
         self.version += 1
+        for view in self._views.values():
+            view._forget()
         if len(self._segments) > _MAX_SEGMENTS or self._n_dead > max(1000, self._n_live // 4):
             self._merge()
 
@@ -327,11 +343,15 @@ class PostingsView:
         # The product of a rounded weight may round up: stay below it.
         return scores, bound * (1 - 1e-6)
 
+    def _forget(self) -> None:
+        """Drop finished scores; they are computed again when they are asked for."""
+        self._impacts.clear()
+        self._dense_bytes = 0
+
     def _term(self, term: str) -> _Impacts:
         index = self.index
         if self._version != index.version:
-            self._impacts.clear()
-            self._dense_bytes = 0
+            self._forget()
             self._version = index.version
         found = self._impacts.get(term)
         if found is not None:
@@ -343,7 +363,10 @@ class PostingsView:
             idf = np.float32(self.weighting.idf(df, index._n_live))
             impacts = _Impacts(rows, idf * self.weighting.saturation(tf, relative))
             size = 4 * len(index._live)
-            if df > _DENSE_SHARE * index._n_live and self._dense_bytes + size <= _DENSE_BUDGET:
+            common = df > _DENSE_SHARE * index._n_live
+            # Its own count for a view that the index has given up and somebody still uses.
+            used = max(index._dense_bytes(), self._dense_bytes)
+            if common and used + size <= _DENSE_BUDGET:
                 impacts.dense = np.zeros(len(index._live), np.float32)
                 impacts.dense[rows] = impacts.values
                 self._dense_bytes += size

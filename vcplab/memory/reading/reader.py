@@ -50,7 +50,7 @@ def read_documents(path: Path) -> tuple[list[Document], ReadReport]:
                 str(path),
                 None,
                 f"No file ends in {', '.join(sorted({*_TEXTS, *_TABLES}))}.",
-                "Give the folder that holds the texts; a .json file is read when it is named itself.",
+                "Give the folder that holds the texts; a .json file has to be named itself.",
             )
     elif path.is_file():
         files, root = [path], path.parent
@@ -70,7 +70,9 @@ def read_documents(path: Path) -> tuple[list[Document], ReadReport]:
         text = read_text(file, shown, report)
         if text is None:
             continue
-        if reader is not None:
+        if not text.strip():
+            report.note(shown, None, "It is empty.", "Nothing to do, unless text was lost.")
+        elif reader is not None:
             documents.extend(reader(text, shown, report))
         else:
             docno = shown if taken[stem] > 1 else stem
@@ -93,9 +95,6 @@ def read_text(file: Path, shown: str, report: ReadReport) -> str | None:
 def _read_one(
     text: str, docno: str, file_name: str, shown: str, report: ReadReport
 ) -> Iterable[Document]:
-    if not text.strip():
-        report.note(shown, None, "It is empty.", "Nothing to do, unless text was lost.")
-        return
     if is_diary(text):
         try:
             entry = parse_diary(text, file_name=file_name)

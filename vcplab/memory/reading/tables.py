@@ -14,7 +14,14 @@ from vcplab.memory.reading.report import ReadReport
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["document_from_record", "read_frame", "read_json", "read_jsonl", "records_of_jsonl"]
+__all__ = [
+    "document_from_record",
+    "id_text",
+    "read_frame",
+    "read_json",
+    "read_jsonl",
+    "records_of_jsonl",
+]
 
 # Names that tables in the wild give to what we call id, text, tags and time.
 _ALIASES = {
@@ -169,7 +176,7 @@ def _document(record: Mapping[str, Any], shown: str, number: int, report: ReadRe
         raise InvalidInputError(
             "It has no text.", next_step="Name the text column `text`, or map it."
         )
-    docno = f"{shown}#{number}" if known["id"] is None else _id_text(known["id"])
+    docno = f"{shown}#{number}" if known["id"] is None else id_text(known["id"])
     tags = _tags(known["tags"])
     if tags is None:
         shown_tags = repr(known["tags"])[:40]
@@ -216,8 +223,8 @@ def _absent(value: Any) -> bool:
         return True
 
 
-def _id_text(value: Any) -> str:
-    # 7.0 is the id 7 that passed through a table of floats.
+def id_text(value: Any) -> str:
+    """An id as text: 7.0 is the id 7 that passed through a table of floats."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
