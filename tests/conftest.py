@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -55,6 +56,10 @@ class _Watch:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Isolate the run before any test module, and with it vcplab, is imported."""
+    # A shell starts what it puts in the background with SIGINT ignored, children included; the
+    # tests of ■ and Ctrl-C need it.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="vcplab-tests-"))
     for name in [name for name in os.environ if name.startswith("VCPLAB_")]:
         del os.environ[name]
