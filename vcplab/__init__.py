@@ -4,9 +4,8 @@
 
     board = vl.compare([vl.BM25(), vl.LightMemo()], vl.datasets.load("diaries"))
 
-Importing the package loads nothing but this table: each public name is imported from its room when
-    it
-is first used.
+Importing the package loads nothing but this table: each public name is imported from its room
+when it is first used.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from vcplab.memory.document import Document
     from vcplab.memory.recipes.light import LightMemo
     from vcplab.memory.stages.fusion import RRF, Convex
-    from vcplab.memory.stages.lanes import BM25, Dense
+    from vcplab.memory.stages.lanes import BM25, Dense, Tantivy
     from vcplab.memory.stages.queries import Rewrite
     from vcplab.memory.stages.ranking import Decay, Top
     from vcplab.models.embedding.hashing import HashEmbedder
@@ -55,6 +54,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Rewrite": ("vcplab.memory.stages.queries", "Rewrite"),
     "SentenceTransformer": ("vcplab.models.embedding.sentence", "SentenceTransformer"),
     "Settings": ("vcplab.core.settings", "Settings"),
+    "Tantivy": ("vcplab.memory.stages.lanes", "Tantivy"),
     "Top": ("vcplab.memory.stages.ranking", "Top"),
     "VCPError": ("vcplab.core.errors", "VCPError"),
     "VCPErrorCode": ("vcplab.core.errors", "VCPErrorCode"),
@@ -87,6 +87,7 @@ __all__ = [
     "Rewrite",
     "SentenceTransformer",
     "Settings",
+    "Tantivy",
     "Top",
     "VCPError",
     "VCPErrorCode",

@@ -73,11 +73,13 @@ class Database:
     Args:
         path: The file; None for a database in memory, whose one connection all threads share.
         read_only: Open with ``mode=ro``.
+        durable: Flush every commit to the disk, so that a power cut loses none either.
     """
 
-    def __init__(self, path: Path | None, *, read_only: bool) -> None:
+    def __init__(self, path: Path | None, *, read_only: bool, durable: bool = False) -> None:
         self.path = path
         self.read_only = read_only
+        self.durable = durable
         self.closed = False
         self._process = _Process()
         # One connection for all threads must be used by one at a time, whole transactions long.
@@ -147,6 +149,22 @@ class Database:
                 raise
             finally:
                 connection.depth = depth
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What this thread reads inside is the state of one moment, whatever others commit."""
+        with self._guard:
+            connection = self._connection()
+            if connection.depth or connection.raw.in_transaction:
+                yield
+                return
+            with translated(self.where):
+                connection.raw.execute("BEGIN")
+            try:
+                yield
+            finally:
+                with translated(self.where):
+                    connection.raw.execute("COMMIT")
 
     @property
     def in_transaction(self) -> bool:
@@ -249,7 +267,7 @@ class Database:
             )
             try:
                 raw.execute("PRAGMA foreign_keys=ON")
-                raw.execute("PRAGMA synchronous=NORMAL")
+                raw.execute(f"PRAGMA synchronous={'FULL' if self.durable else 'NORMAL'}")
             except BaseException:
                 raw.close()
                 raise

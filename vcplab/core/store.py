@@ -70,6 +70,7 @@ class Store:
             by itself after a write that leaves the store a tenth above; None for no limit.
         evictable: Namespaces whose entries may be dropped, because they can be made again; True
             for all. Others are never dropped, however full the store is.
+        durable: Flush every commit to the disk: a power cut loses none, at some milliseconds each.
 
     Raises:
         InvalidInputError: ``budget`` is no number of bytes, or ``evictable`` one text.
@@ -91,9 +92,10 @@ class Store:
         blob_threshold: int = 64 * 1024,
         budget: int | None = None,
         evictable: Collection[str] | bool = (),
+        durable: bool = False,
     ) -> None:
         file = Path(path)
-        self._begin(file, Schema(schema, version, tables), read_only, blob_threshold)
+        self._begin(file, Schema(schema, version, tables), read_only, blob_threshold, durable)
         self._collector = Collector(self._database, self._blobs, budget, evictable)
         if read_only and not file.exists():
             raise nothing_to_read(str(file))
@@ -130,11 +132,16 @@ class Store:
         return store
 
     def _begin(
-        self, path: Path | None, schema: Schema, read_only: bool, blob_threshold: int
+        self,
+        path: Path | None,
+        schema: Schema,
+        read_only: bool,
+        blob_threshold: int,
+        durable: bool = False,
     ) -> None:
         self._schema = schema
         self._blob_threshold = blob_threshold
-        self._database = Database(path, read_only=read_only)
+        self._database = Database(path, read_only=read_only, durable=durable)
         self._blobs = Blobs(None if path is None else path.with_name(f"{path.stem}.blobs"))
         self._collector = Collector(self._database, self._blobs)
 
@@ -358,6 +365,12 @@ class Store:
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
         return self._database.rows(sql, parameters)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Self]:
+        """What the calling thread reads inside is the state of one moment, whoever writes."""
+        with self._database.snapshot():
+            yield self
 
     # --- inside -------------------------------------------------------------------------------
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,26 +14,23 @@ from numpy.typing import NDArray
 from vcplab.core.errors import InvalidInputError, NotFoundError
 from vcplab.memory.document import Document
 from vcplab.memory.reading.report import ReadReport
-from vcplab.memory.shelf import Derived, Shelf
+from vcplab.memory.shelf import Derived, Lasting, Shelf
+from vcplab.memory.storage.disk import DiskTable
+from vcplab.memory.storage.folder import OPENING, CorpusFolder, ReadingLock
+from vcplab.memory.storage.table import HASH_MODULUS, DocumentTable, MemoryTable
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Corpus", "Derived"]
+__all__ = ["Corpus", "Derived", "Lasting"]
 
 _D = TypeVar("_D", bound=Derived)
+_L = TypeVar("_L", bound=Lasting)
 
-_HASH_MODULUS = 2**128
 # Rows are numbered anew once more are dead than live, and at least this many.
 _MIN_DEAD = 1000
-
-
-class _Entry(NamedTuple):
-    """A live document, its row, and its digest when it came: what leaves the hash with it."""
-
-    row: int
-    document: Document
-    digest: int
+# Documents that are read at once when a corpus on disk is gone through.
+_SCAN = 1000
 
 
 class Corpus:
@@ -42,8 +40,10 @@ class Corpus:
     are made when a retriever first needs them, keyed by what they depend on (analyser, embedder),
     shared by all retrievers, and brought up to date before each use: a new memory is visible at
     once. When most rows belong to documents that are gone, the next change numbers them anew and
-    indexes are made again. Thread-safe. Its pickle holds the documents only; indexes are made
-    again where it arrives.
+    indexes are made again. Thread-safe.
+
+    ``Corpus(documents)`` lives in memory; its pickle holds the documents, and indexes are made
+    again where it arrives. :meth:`open` gives one that lives in a folder.
 
     Args:
         documents: The first documents.
@@ -54,16 +54,98 @@ class Corpus:
     """
 
     def __init__(self, documents: Iterable[Document] = (), *, name: str = "corpus") -> None:
+        self._settle(name, MemoryTable(), None)
+        self.add(documents)
+
+    def _settle(self, name: str, table: DocumentTable, folder: CorpusFolder | None) -> None:
         self.name = name
         self.report = ReadReport()
-        self.version = 0
-        self._lock = RLock()
-        self._documents: list[Document | None] = []
-        self._entries: dict[str, _Entry] = {}
-        self._deleted: list[int] = []
-        self._hash = 0
-        self._kept = Shelf()
-        self.add(documents)
+        self._folder = folder
+        self._table = table
+        self._kept = Shelf(None if folder is None else folder.indexes)
+        self._lock = RLock() if folder is None else ReadingLock(table)
+
+    @staticmethod
+    def open(
+        path: str | Path, *, read_only: bool = False, create: bool = True, name: str | None = None
+    ) -> Corpus:
+        """Open a corpus that lives in a folder, documents and indexes.
+
+        Every change is on the disk when the call that made it returns, whole or not at all,
+        whatever happens to the process. One process writes; any number open it with
+        ``read_only=True`` and see each change at their next call. Indexes that can last
+        (:class:`vcplab.Tantivy`, :class:`vcplab.Dense`) are kept beside the documents and opened
+        again in no time; they follow the documents by themselves.
+
+        Opened again for writing in the same process, it is the same object (a notebook's cell may
+        run twice).
+
+        Args:
+            path: The folder.
+            read_only: Open beside another process that writes.
+            create: Make the folder where there is none.
+            name: What tables call it; the folder's name by default.
+
+        Raises:
+            NotFoundError: There is no corpus, and it is not to be made.
+            ReadOnlyError: Another process has it open for writing.
+            InvalidInputError: The folder holds something else.
+            SchemaMismatchError: It was made by a newer vcplab.
+        """
+        folder = CorpusFolder.at(path)
+        with OPENING:
+            if not read_only and (known := folder.opened()) is not None:
+                return known
+            table = folder.open_table(read_only=read_only, create=create)
+            corpus = Corpus.__new__(Corpus)
+            corpus._settle(name or folder.path.name, table, folder)
+            if not read_only:
+                folder.note_opened(corpus)
+            return corpus
+
+    def save(self, path: str | Path) -> Corpus:
+        """Write the documents to a folder and open it.
+
+        Args:
+            path: A new or empty folder.
+
+        Returns:
+            The corpus in the folder; this one stays as it is.
+
+        Raises:
+            InvalidInputError: There are documents already.
+        """
+        target = Corpus.open(path, name=self.name)
+        if len(target):
+            raise InvalidInputError(
+                f"There is already a corpus of {len(target):,} documents.",
+                where=str(path),
+                next_step="Give a new folder, or open it and upsert() the documents.",
+            )
+        target.add(self)
+        return target
+
+    @property
+    def path(self) -> Path | None:
+        """The folder it lives in; None in memory."""
+        return None if self._folder is None else self._folder.path
+
+    @property
+    def read_only(self) -> bool:
+        """Whether changes are refused."""
+        return isinstance(self._table, DiskTable) and self._table.read_only
+
+    def close(self) -> None:
+        """Give the folder up, so that another process may write; closing twice is allowed."""
+        if self._folder is not None:
+            self._kept.clear()
+            self._folder.close(self._table)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.close()
 
     @staticmethod
     def read(path: str | Path, *, name: str | None = None) -> Corpus:
@@ -123,17 +205,19 @@ class Corpus:
 
         Raises:
             InvalidInputError: An id is already there, or twice among the new ones.
+            ReadOnlyError: The corpus is open read-only.
         """
         new = _digested(documents)
         with self._lock:
+            found = self._table.find([doc.id for doc, _ in new])
             for doc, _ in new:
-                if doc.id in self._entries:
+                if doc.id in found:
                     raise InvalidInputError(
                         f"The corpus already has a document {doc.id!r}.",
                         where=doc.source,
                         next_step="Use upsert() to replace it, or give the new one another id.",
                     )
-            self._append(new)
+            self._apply([], new)
         return len(new)
 
     def update(self, documents: Document | Iterable[Document]) -> int:
@@ -141,11 +225,13 @@ class Corpus:
 
         Raises:
             NotFoundError: An id is not there.
+            ReadOnlyError: The corpus is open read-only.
         """
         new = _digested(documents)
         with self._lock:
-            self._require([doc.id for doc, _ in new], "Use upsert() to add what is missing.")
-            self._replace(new)
+            gone = [doc.id for doc, _ in new]
+            self._require(gone, "Use upsert() to add what is missing.")
+            self._apply(gone, new)
         return len(new)
 
     def upsert(self, documents: Document | Iterable[Document]) -> int:
@@ -153,15 +239,19 @@ class Corpus:
 
         Returns:
             How many were added or changed.
+
+        Raises:
+            ReadOnlyError: The corpus is open read-only.
         """
         new = _digested(documents)
         with self._lock:
+            found = self._table.find([doc.id for doc, _ in new])
             changed = [
                 (doc, digest)
                 for doc, digest in new
-                if (old := self._entries.get(doc.id)) is None or old.digest != digest
+                if (old := found.get(doc.id)) is None or old.digest != digest
             ]
-            self._replace(changed)
+            self._apply([doc.id for doc, _ in changed if doc.id in found], changed)
         return len(changed)
 
     def delete(self, ids: str | Iterable[str]) -> int:
@@ -169,30 +259,28 @@ class Corpus:
 
         Raises:
             NotFoundError: An id is not there.
+            ReadOnlyError: The corpus is open read-only.
         """
         wanted = [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
         with self._lock:
             self._require(wanted, "`id in corpus` tells which are there.")
-            self._remove(wanted)
-            if wanted:
-                self._changed()
+            self._apply(wanted, [])
         return len(wanted)
 
     def clear(self) -> None:
         """Remove every document and every index."""
         with self._lock:
-            self._documents, self._entries, self._deleted, self._hash = [], {}, [], 0
+            self._table.clear()
             self._kept.clear()
-            self.version += 1
 
     def count(self) -> int:
         """Number of documents."""
-        return len(self._entries)
+        return len(self._table)
 
     def get(self, docno: str, default: Document | None = None) -> Document | None:
         """A document by id, or the default."""
-        entry = self._entries.get(docno)
-        return default if entry is None else entry.document
+        found = self._table.get(docno)
+        return default if found is None else found
 
     def __getitem__(self, docno: str) -> Document:
         found = self.get(docno)
@@ -202,20 +290,29 @@ class Corpus:
         return found
 
     def __contains__(self, docno: object) -> bool:
-        return docno in self._entries
+        return isinstance(docno, str) and docno in self._table.find([docno])
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._table)
 
     def __iter__(self) -> Iterator[Document]:
         with self._lock:
-            return iter([doc for doc in self._documents if doc is not None])
+            batches = self._table.scan(0, _SCAN)
+            if self._folder is None:
+                return iter([doc for _, documents in batches for doc in documents])
+        return (doc for _, documents in batches for doc in documents)
+
+    @property
+    def version(self) -> int:
+        """Grows with every change; part of every cache key."""
+        return self._table.version
 
     @property
     def fingerprint(self) -> str:
         """Hash of all documents, whatever their order: 32 hex digits."""
         # A sum of independent hashes: adding and removing one document costs one addition.
-        return f"{(self._hash + len(self._entries)) % _HASH_MODULUS:032x}"
+        with self._lock:
+            return f"{(self._table.hash + len(self._table)) % HASH_MODULUS:032x}"
 
     def to_frame(self) -> pd.DataFrame:
         """One row per document: docno, text, tags, time, and a column per metadata key."""
@@ -232,9 +329,19 @@ class Corpus:
 
     def document(self, row: int) -> Document:
         """The document in a row that a current ranking names."""
-        found = self._documents[row]
-        assert found is not None, "rankings only name live rows"
-        return found
+        return self.documents([row])[0]
+
+    def documents(self, rows: Iterable[int]) -> list[Document]:
+        """The documents in rows that a current ranking names."""
+        found = self._table.at([int(row) for row in rows])
+        assert None not in found, "rankings only name live rows"
+        return cast("list[Document]", found)
+
+    def docnos(self, rows: Iterable[int]) -> list[str]:
+        """The ids of rows that a current ranking names."""
+        found = self._table.docnos([int(row) for row in rows])
+        assert None not in found, "rankings only name live rows"
+        return cast("list[str]", found)
 
     def row(self, docno: str) -> int:
         """The row of a document.
@@ -244,22 +351,24 @@ class Corpus:
         """
         with self._lock:
             self._require([docno], "`docno in corpus` tells which are there.")
-            return self._entries[docno].row
+            return self._table.find([docno])[docno].row
 
     @property
     def rows(self) -> NDArray[np.int64]:
         """Rows of all documents, ascending."""
         with self._lock:
-            live = [row for row, doc in enumerate(self._documents) if doc is not None]
-            return np.array(live, np.int64)
+            return self._table.live()
 
     @property
-    def lock(self) -> RLock:
-        """Held by a retriever while it runs, so that a ranking never meets a half-made change."""
+    def lock(self) -> AbstractContextManager[Any]:
+        """Held by a retriever while it runs, so that a ranking never meets a half-made change.
+
+        Inside it a corpus that another process writes stays as it was at one moment.
+        """
         return self._lock
 
     def derived(self, key: Hashable, make: Callable[[], _D]) -> _D:
-        """The structure kept under ``key``, made by ``make`` if new, brought up to date.
+        """The structure kept in memory under ``key``, made if new, brought up to date.
 
         Args:
             key: Names what it depends on besides the documents: kind, fingerprint of analyser or
@@ -271,19 +380,38 @@ class Corpus:
             it is asked for again.
         """
         with self._lock:
-            return self._kept.current(key, make, self._documents, self._deleted)
+            return self._kept.current(key, make, self._table)
 
-    def __getstate__(self) -> tuple[str, list[Document], ReadReport]:
+    def lasting(self, key: Hashable, make: Callable[[Path | None], _L]) -> _L:
+        """The same for a structure that lives in the corpus's folder, if it has one.
+
+        Args:
+            key: As for :meth:`derived`, made of texts and numbers; its ``repr`` must say all.
+            make: Opens the structure in a folder, or an empty one in memory for None.
+        """
+        with self._lock:
+            return self._kept.lasting(key, make, self._table)
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        if self._folder is not None:
+            # Whoever receives it reads the same folder.
+            return self.name, self._folder.path, self.report
         return self.name, list(self), self.report
 
-    def __setstate__(self, state: tuple[str, list[Document], ReadReport]) -> None:
-        name, documents, report = state
-        Corpus.__init__(self, documents, name=name)
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        name, content, report = state
+        if isinstance(content, Path):
+            folder = CorpusFolder.at(content)
+            self._settle(name, folder.open_table(read_only=True, create=False), folder)
+        else:
+            Corpus.__init__(self, content, name=name)
         self.report = report
 
     def __repr__(self) -> str:
         problems = f", {len(self.report)} problems" if len(self.report) else ""
-        return f"Corpus({self.name!r}, {len(self):,} documents{problems})"
+        where = "" if self._folder is None else f" in {str(self._folder.path)!r}"
+        mode = ", read-only" if self.read_only else ""
+        return f"Corpus({self.name!r}, {len(self):,} documents{where}{mode}{problems})"
 
     def _repr_html_(self) -> str:
         from vcplab.core.display import html_card, style_block
@@ -292,46 +420,26 @@ class Corpus:
             ("documents", f"{len(self):,}"),
             ("hash", self.fingerprint),
         ]
+        if self._folder is not None:
+            rows.append(("folder", f"{self._folder.path}{' (read-only)' * self.read_only}"))
         if len(self.report):
             rows.append(("problems", f"{len(self.report)} (see .report)"))
         return style_block() + html_card(f"Corpus {self.name}", rows)
 
     # The callers below hold the lock and have validated everything.
 
-    def _append(self, new: Sequence[tuple[Document, int]]) -> None:
-        for doc, digest in new:
-            self._entries[doc.id] = _Entry(len(self._documents), doc, digest)
-            self._documents.append(doc)
-        self._hash = (self._hash + sum(digest for _, digest in new)) % _HASH_MODULUS
-        if new:
-            self._changed()
-
-    def _remove(self, ids: Sequence[str]) -> None:
-        for docno in ids:
-            entry = self._entries.pop(docno)
-            self._documents[entry.row] = None
-            self._deleted.append(entry.row)
-            # Not the document's digest of today: someone may have written into its metadata.
-            self._hash = (self._hash - entry.digest) % _HASH_MODULUS
-
-    def _replace(self, new: Sequence[tuple[Document, int]]) -> None:
-        self._remove([doc.id for doc, _ in new if doc.id in self._entries])
-        self._append(new)
-
-    def _changed(self) -> None:
-        self.version += 1
-        if len(self._deleted) > max(len(self._entries), _MIN_DEAD):
+    def _apply(self, gone: Sequence[str], new: Sequence[tuple[Document, int]]) -> None:
+        if not gone and not new:
+            return
+        table = self._table
+        table.apply(gone, new)
+        if table.removed > max(len(table), _MIN_DEAD):
             # Rows never leave a run, and runs hold the lock: nobody knows the old numbers.
-            live = [self._entries[doc.id] for doc in self._documents if doc is not None]
-            self._documents = [entry.document for entry in live]
-            self._entries = {
-                entry.document.id: entry._replace(row=row) for row, entry in enumerate(live)
-            }
-            self._deleted = []
-            self._kept.clear()
+            table.renumber()
 
     def _require(self, ids: Sequence[str], next_step: str) -> None:
-        missing = [docno for docno in ids if docno not in self._entries]
+        found = self._table.find(ids)
+        missing = [docno for docno in ids if docno not in found]
         if missing:
             more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
             raise NotFoundError(

@@ -228,7 +228,7 @@ class Retriever:
         with self.corpus.lock:
             state = self._state(parsed, _positive(k), memo)
             rankings = [ranking.head(k) for ranking in state.lanes[0].rankings]
-            docnos = [self.corpus.document(row).id for r in rankings for row in r.rows.tolist()]
+            docnos = self.corpus.docnos(row for r in rankings for row in r.rows.tolist())
         counts = [len(ranking) for ranking in rankings]
         frame = pd.DataFrame(
             {
@@ -285,8 +285,8 @@ class Retriever:
         return self.system._run(State.start(queries), Context(self.corpus, k, memo))
 
     def _passages(self, ranking: Ranking) -> Iterator[Passage]:
-        for rank, (row, score) in enumerate(zip(ranking.rows, ranking.scores, strict=True)):
-            doc = self.corpus.document(int(row))
+        documents = self.corpus.documents(ranking.rows.tolist())
+        for rank, (doc, score) in enumerate(zip(documents, ranking.scores, strict=True)):
             yield Passage(doc.id, doc.text, float(score), rank, doc.tags, doc.time, doc.metadata)
 
 

@@ -46,7 +46,7 @@ LUCENE_STOPWORDS = frozenset(
 )
 
 # Raised whenever some text would give other terms than before.
-_VERSION = 1
+_VERSION = 2
 
 _SYMBOLS = "\u2600-\u27bf\U0001f300-\U0001faff"
 # Apostrophes and underscores hold a word together from inside: don't, o'neill, snake_case.
@@ -85,9 +85,10 @@ class Analyzer:
     A CJK query of two or more characters that occurs in a text always shares a term with it,
     except under ``"words"``, which may cut it differently there.  So that a query of *one* Chinese
     character finds it inside words too, documents also store the single characters of their runs
-    (``keep_single_cjk``, with bigrams).  Queries of more characters do not ask for them, so ranking
-    stays as it is (CMRC 2018 nDCG@10 .984 with and without) at 1.6 times the postings: switch it
-    off for large Chinese collections.  A query of stop words or punctuation alone has no terms.
+    (``keep_single_cjk``, with bigrams), behind all other terms.  Queries of more characters do not
+    ask for them, so ranking stays as it is (CMRC 2018 nDCG@10 .984 with and without) at 1.6 times
+    the postings: switch it off for large Chinese collections.  A query of stop words or
+    punctuation alone has no terms.
 
     Measured nDCG@10: SciFact .686 (.679 with ``min_length=2``, the tokens of bm25s: single letters
     and digits carry meaning there); CMRC 2018 .984 (bigrams) and .990 (words, at twice the time).
@@ -163,15 +164,19 @@ class Analyzer:
         words = self._words()
         stop = self._cjk_stopwords()
         tokens: list[Token] = []
+        single: list[Token] = []
         for match in _pieces().finditer(self._folded(aligned.text)):
             piece, offset = match.group(), match.start()
             if is_run(piece):
-                for term, begin, end in self._run_spans(piece):
+                found = [(tokens, span) for span in self._run_spans(piece)]
+                if self._stores_singles() and len(piece) > 1:
+                    found += [(single, span) for span in single_spans(piece)]
+                for into, (term, begin, end) in found:
                     if term not in stop:
-                        tokens.append(Token(term, *aligned.source(offset + begin, offset + end)))
+                        into.append(Token(term, *aligned.source(offset + begin, offset + end)))
             elif term := words[piece]:
                 tokens.append(Token(term, *aligned.source(offset, match.end())))
-        return tokens
+        return tokens + single
 
     @property
     def fingerprint(self) -> str:
@@ -242,6 +247,7 @@ class Analyzer:
                 yield list(filter(None, map(word, ascii_words(text))))
                 continue
             terms: list[str] = []
+            single: list[str] = []
             normal = normalise(text, self.normalize, lowercase=self.lowercase)
             for piece in _pieces().findall(self._folded(normal)):
                 if is_run(piece):
@@ -250,10 +256,12 @@ class Analyzer:
                     else:
                         found = run_terms(piece)
                         if singles:
-                            found = [*found, *piece]
+                            single.extend(piece)
                     terms.extend([term for term in found if term not in stop] if stop else found)
                 elif term := word(piece):
                     terms.append(term)
+            # Behind all others: the terms of a phrase stand side by side across script borders.
+            terms.extend([term for term in single if term not in stop] if stop else single)
             yield terms
 
     def _run_terms(self) -> Callable[[str], Iterable[str]]:
@@ -266,7 +274,7 @@ class Analyzer:
         return lambda run: [term for term, _, _ in spans(run)]
 
     def _run_spans(self, run: str) -> Iterator[tuple[str, int, int]]:
-        """The same terms as :meth:`analyze` takes from a run, with offsets inside it."""
+        """The terms of :meth:`_run_terms`, with offsets inside the run."""
         if self.cjk == "characters" or len(run) == 1:
             yield from single_spans(run)
             return
@@ -276,8 +284,6 @@ class Analyzer:
             yield from word_spans(run)
         else:
             yield from word_and_bigram_spans(run)
-        if self._stores_singles():
-            yield from single_spans(run)
 
     def _stores_singles(self) -> bool:
         return self.keep_single_cjk and self.cjk in ("bigrams", "both")

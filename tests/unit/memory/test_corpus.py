@@ -173,8 +173,8 @@ def test_rows_of_the_dead_are_given_back():
         corpus.upsert([Document(i, f"turn{turn} word{i}") for i in ids])
         if turn % 7 == 0:
             assert [hit.docno for hit in lane.search("word7", 1)] == ["7"]
-        assert len(corpus._documents) <= 1000 + 3 * len(ids)
-        assert len(corpus._deleted) <= 1000 + 2 * len(ids)
+        assert corpus._table.next_row <= 1000 + 3 * len(ids)
+        assert corpus._table.removed <= 1000 + 2 * len(ids)
     fresh = Corpus([Document(i, f"turn99 word{i}") for i in ids])
     assert corpus.fingerprint == fresh.fingerprint
     assert [d.id for d in corpus] == ids
@@ -201,7 +201,7 @@ def test_reading_while_rows_are_numbered_anew():
     stop.set()
     reader.join()
     assert not wrong
-    assert len(corpus._documents) < 1100
+    assert corpus._table.next_row < 1100
 
 
 def test_only_the_structures_in_use_are_kept():

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import zipfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vcplab.core.errors import InvalidDataError
+from vcplab.core.files import write_atomic
 from vcplab.memory.document import Document
 from vcplab.memory.index.exact import ExactDenseIndex
 from vcplab.memory.index.postings import PostingsIndex
+from vcplab.memory.index.tantivy import TantivyIndex
 from vcplab.models.embedding import CachedEmbedder, EmbeddingCache
 from vcplab.text.analysis import Analyzer
 from vcplab.text.language import dominant_languages, is_covered
@@ -25,21 +31,58 @@ __all__ = [
     "FittedDocuments",
     "LanguageCover",
     "LexicalDocuments",
+    "TantivyDocuments",
 ]
 
 
 class LexicalDocuments:
-    """Documents under an analyser.
+    """Documents under an analyser, in memory.
 
     Args:
         analyzer: Text to tokens.
         fields: Which fields of a document are indexed.
+        texts: Gives the documents of rows, for queries with phrases.
     """
 
-    def __init__(self, analyzer: Analyzer, fields: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        analyzer: Analyzer,
+        fields: tuple[str, ...],
+        texts: Callable[[Sequence[int]], Sequence[Document]],
+    ) -> None:
         self.analyzer = analyzer
         self.fields = fields
+        self._texts = texts
         self.index = PostingsIndex()
+
+    def add(self, rows: Sequence[int], documents: Sequence[Document]) -> None:
+        """Analyse and index documents."""
+        self.index.add(rows, self._tokens(documents))
+
+    def delete(self, rows: Sequence[int]) -> None:
+        """Remove documents."""
+        self.index.delete(rows)
+
+    def _tokens(self, documents: Sequence[Document]) -> list[list[str]]:
+        return self.analyzer.analyze_many([doc.field_text(self.fields) for doc in documents])
+
+    def _tokens_of(self, rows: Sequence[int]) -> list[list[str]]:
+        return self._tokens(self._texts(rows))
+
+
+class TantivyDocuments:
+    """Documents under an analyser, in a Tantivy index that outlives the process.
+
+    Args:
+        analyzer: Text to tokens.
+        fields: Which fields of a document are indexed.
+        folder: Where the index lies; None for memory.
+    """
+
+    def __init__(self, analyzer: Analyzer, fields: tuple[str, ...], folder: Path | None) -> None:
+        self.analyzer = analyzer
+        self.fields = fields
+        self.index = TantivyIndex(folder)
 
     def add(self, rows: Sequence[int], documents: Sequence[Document]) -> None:
         """Analyse and index documents."""
@@ -50,16 +93,31 @@ class LexicalDocuments:
         """Remove documents."""
         self.index.delete(rows)
 
+    def seen(self) -> tuple[int, int]:
+        """See ``Lasting``."""
+        return self.index.seen()
+
+    def commit(self, added: int, removed: int) -> None:
+        """See ``Lasting``."""
+        self.index.commit(added, removed)
+
+    def reload(self) -> None:
+        """See ``Lasting``."""
+        self.index.reload()
+
 
 class DenseDocuments:
-    """Documents under an embedder.
+    """Documents under an embedder, in a dense index that outlives the process.
 
     Args:
         embedder: Text to unit vectors, with its cache.
         fields: Which fields of a document are encoded.
+        folder: Where the index lies; None for memory.
     """
 
-    def __init__(self, embedder: CachedEmbedder, fields: tuple[str, ...]) -> None:
+    def __init__(
+        self, embedder: CachedEmbedder, fields: tuple[str, ...], folder: Path | None = None
+    ) -> None:
         self.embedder = embedder
         self.fields = fields
         self.index = ExactDenseIndex(embedder.dimension)
@@ -72,6 +130,18 @@ class DenseDocuments:
     def delete(self, rows: Sequence[int]) -> None:
         """Remove documents."""
         self.index.delete(rows)
+
+    def seen(self) -> tuple[int, int]:
+        """See ``Lasting``."""
+        return self.index.seen()
+
+    def commit(self, added: int, removed: int) -> None:
+        """See ``Lasting``."""
+        self.index.commit(added, removed)
+
+    def reload(self) -> None:
+        """See ``Lasting``."""
+        self.index.reload()
 
 
 class FittedDocuments:
@@ -126,20 +196,23 @@ class DocumentLanguages:
 
     Args:
         fields: Which fields count.
+        folder: Where the codes are kept; None for memory.
     """
 
-    def __init__(self, fields: tuple[str, ...]) -> None:
+    def __init__(self, fields: tuple[str, ...], folder: Path | None = None) -> None:
         self.fields = fields
-        self._codes = np.zeros(0, "U3")
-        self._live = np.zeros(0, np.bool_)
-        self._covers: dict[frozenset[str] | None, LanguageCover] = {}
+        self._file = None if folder is None else folder / "languages.npz"
+        self._seen = (0, 0)
+        self._forget()
+        self.reload()
 
     def add(self, rows: Sequence[int], documents: Sequence[Document]) -> None:
         """Detect the languages of documents."""
         new = list(rows)
-        codes = np.zeros(new[-1] + 1, "U3")
+        codes = np.zeros(new[-1] + 1, "S3")
         codes[: len(self._codes)] = self._codes
-        codes[new] = dominant_languages([doc.field_text(self.fields) for doc in documents])
+        found = dominant_languages([doc.field_text(self.fields) for doc in documents])
+        codes[new] = np.array(found, "S3")
         live = np.zeros(len(codes), np.bool_)
         live[: len(self._live)] = self._live
         live[new] = True
@@ -148,13 +221,51 @@ class DocumentLanguages:
 
     def delete(self, rows: Sequence[int]) -> None:
         """Forget documents."""
-        self._live[list(rows)] = False
+        gone = np.asarray(rows, np.int64)
+        self._live[gone[gone < len(self._live)]] = False
         self._covers.clear()
 
     def within(self, languages: frozenset[str] | None) -> LanguageCover:
         """Which documents a model of ``languages`` (None: any) can be trusted with."""
         if languages not in self._covers:
-            covered = [str(c) for c in np.unique(self._codes) if is_covered(str(c), languages)]
+            codes = [code.decode("ascii") for code in np.unique(self._codes)]
+            covered = [code.encode("ascii") for code in codes if is_covered(code, languages)]
             rows = np.isin(self._codes, covered)
             self._covers[languages] = LanguageCover(rows, bool(rows[self._live].all()))
         return self._covers[languages]
+
+    def seen(self) -> tuple[int, int]:
+        """See ``Lasting``."""
+        return self._seen
+
+    def commit(self, added: int, removed: int) -> None:
+        """See ``Lasting``."""
+        self._seen = (added, removed)
+        if self._file is not None:
+            content = io.BytesIO()
+            np.savez_compressed(
+                content, codes=self._codes, live=self._live, seen=np.array(self._seen)
+            )
+            write_atomic(self._file, content.getvalue())
+
+    def reload(self) -> None:
+        """See ``Lasting``."""
+        if self._file is None or not self._file.exists():
+            return
+        try:
+            with np.load(self._file, allow_pickle=False) as found:
+                self._codes, self._live = found["codes"], found["live"]
+                added, removed = found["seen"].tolist()
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise InvalidDataError(
+                f"The language codes cannot be read: {error}.",
+                where=str(self._file),
+                next_step="Delete the file: it is made again from the documents.",
+            ) from error
+        self._seen = (added, removed)
+        self._covers.clear()
+
+    def _forget(self) -> None:
+        self._codes = np.zeros(0, "S3")
+        self._live = np.zeros(0, np.bool_)
+        self._covers: dict[frozenset[str] | None, LanguageCover] = {}

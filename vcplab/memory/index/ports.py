@@ -7,17 +7,38 @@ step by step ranks exactly as one that was built at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DenseIndex", "LexicalIndex", "Ranking", "TermQuery"]
+__all__ = ["DenseIndex", "LexicalIndex", "Ranking", "StructuredQuery", "TermQuery"]
 
 # The weighted terms of one query.
 TermQuery = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class StructuredQuery:
+    """Terms, phrases and what must not occur.
+
+    A document is found if it has one of the terms or phrases and none of what is excluded. Its
+    score is the sum over terms and phrases; a phrase counts as a term whose document frequency is
+    not known: the sum of its words' inverse document frequencies, its occurrences as term
+    frequency (Lucene's and Tantivy's rule).
+
+    Attributes:
+        terms: Term → weight, > 0.
+        phrases: Tokens that must stand next to each other in this order, at least two, with the
+            phrase's weight.
+        excluded: A document with one of these is not found: a single token, or tokens in a row.
+    """
+
+    terms: Mapping[str, float]
+    phrases: tuple[tuple[tuple[str, ...], float], ...] = ()
+    excluded: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +90,21 @@ class LexicalIndex(Protocol):
         ...
 
     def search(
-        self, queries: Sequence[TermQuery], k: int, *, mask: NDArray[np.bool_] | None = None
+        self,
+        queries: Sequence[TermQuery | StructuredQuery],
+        k: int,
+        *,
+        mask: NDArray[np.bool_] | None = None,
     ) -> list[Ranking]:
-        """The best ``k`` rows with a positive score per query, masked rows excluded."""
+        """The best ``k`` rows with a positive score per query, masked rows excluded.
+
+        ``mask`` has one entry per row; rows beyond its end are excluded.
+        """
         ...
 
-    def score(self, query: TermQuery, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    def score(
+        self, query: TermQuery | StructuredQuery, rows: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
         """The scores that ``search`` would give to ``rows`` (0 where no term occurs)."""
         ...
 
@@ -102,4 +132,8 @@ class DenseIndex(Protocol):
 
     def score(self, vector: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Cosines of one query vector, shape (dimension,), with the documents in ``rows``."""
+        ...
+
+    def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The unit vectors of live rows, shape (len(rows), dimension)."""
         ...

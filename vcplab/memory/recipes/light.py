@@ -71,7 +71,7 @@ class LightMemo(Recipe):
             self.k1,
             self.b,
             self.variant,
-            self.analyzer,
+            analyzer=self.analyzer,
             fields=self.fields,
             candidates=self.candidates,
         )

@@ -1,6 +1,6 @@
 """Stages and their algebra: ``+`` puts lanes side by side, ``>>`` lets one stage follow another.
 
-Four kinds of stage make a pipeline; each says how many lanes it takes and gives, so that a
+Five kinds of stage make a pipeline; each says how many lanes it takes and gives, so that a
 composition that cannot work is refused where it is written:
 
 ========  ===============================  =========  ==========
@@ -9,8 +9,12 @@ kind      what it does                     lanes in   lanes out
 query     rewrites or expands the query    0          0
 lane      finds candidates                 0          1
 fusion    makes one list of several        ≥ 1        1
-ranking   filters or reorders one list     1          1
+ranking   reorders or shortens one list    1          1
+filter    narrows what may be found        0 or 1     as given
 ========  ===============================  =========  ==========
+
+A filter before the lanes makes them search among fewer documents; behind them it drops from the
+list.
 
 A stage is an immutable value. Run on a corpus it is a pure function of (stage, corpus, queries),
 so a :class:`Memo` can keep what it gave: systems that share a prefix share the work, and each is
@@ -38,7 +42,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Context", "Memo", "Output", "Pipeline", "SideBySide", "Stage", "StageKind"]
 
-StageKind = Literal["query", "lane", "fusion", "ranking", "pipeline"]
+StageKind = Literal["query", "lane", "fusion", "ranking", "filter", "pipeline"]
+
+# Kind → fewest and most lanes it takes.
+_LANES_IN: dict[str, tuple[int, int]] = {
+    "query": (0, 0),
+    "lane": (0, 0),
+    "fusion": (1, 99),
+    "ranking": (1, 1),
+    "filter": (0, 1),
+}
 
 
 class Memo:
@@ -64,12 +77,14 @@ class Output:
     Attributes:
         queries: Rewritten queries, or None if unchanged.
         lanes: New lanes, or None if unchanged.
+        mask: bool, shape (rows,): the documents that lanes may find, or None if unchanged.
         extra_milliseconds: Correction of the clock per query (a cached encoding), shape (n,).
         notices: What the reader should know.
     """
 
     queries: tuple[Query, ...] | None = None
     lanes: tuple[Lane, ...] | None = None
+    mask: NDArray[np.bool_] | None = None
     extra_milliseconds: NDArray[np.float64] | None = None
     notices: tuple[str, ...] = ()
 
@@ -120,6 +135,8 @@ class Context:
             milliseconds,
             _merge(state.notices, output.notices),
             f"{state.key}/{fingerprint}",
+            state.mask if output.mask is None else output.mask,
+            state.evidence if stage.kind in ("fusion", "ranking", "filter") else state.sources,
         )
         if self.memo is not None:
             self.memo._states[key] = (after, stage)
@@ -168,10 +185,12 @@ class Stage(Configurable):
     @property
     def lanes_in(self) -> tuple[int, int]:
         """The smallest and largest number of lanes it can take."""
-        return {"query": (0, 0), "lane": (0, 0), "fusion": (1, 99), "ranking": (1, 1)}[self.kind]
+        return _LANES_IN[self.kind]
 
     def lanes_out(self, lanes: int) -> int:
         """The number of lanes it gives when it is given ``lanes``."""
+        if self.kind == "filter":
+            return lanes
         return 0 if self.kind == "query" else 1
 
     @abstractmethod
@@ -316,9 +335,11 @@ class SideBySide(_Composition):
         notices = state.notices
         for result in results:
             notices = _merge(notices, result.notices)
-        return State(
-            state.queries, lanes, np.asarray(spent), notices, f"{state.key}/{self.fingerprint}"
-        )
+        sources: tuple[Lane, ...] = ()
+        if any(result.sources for result in results):
+            sources = tuple(lane for result in results for lane in result.evidence)
+        key = f"{state.key}/{self.fingerprint}"
+        return State(state.queries, lanes, np.asarray(spent), notices, key, state.mask, sources)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

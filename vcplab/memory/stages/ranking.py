@@ -53,8 +53,8 @@ class Decay(Stage):
     """Prefer recent memories: score × (floor + (1 − floor) · 2^(−age / half-life)).
 
     A prior, not a cliff: nothing is dropped, and the oldest memory keeps ``floor`` of its score.
-        Age counts from
-    the query's ``asked_at``, else from the current clock; what lies in the future has age 0.
+    Age counts from the query's ``asked_at``, else from the current clock; what lies in the future
+    has age 0.
 
     Attributes:
         half_life: ``"12h"``, ``"30d"``, ``"2w"``, ``"6m"``, ``"1y"``, or a number of days.
@@ -109,9 +109,8 @@ class Decay(Stage):
         rankings = []
         for query, ranking in zip(state.queries, lane.rankings, strict=True):
             now = query.asked_at or current_clock().now()
-            factor = np.array(
-                [self._factor(context.corpus.document(int(row)).time, now) for row in ranking.rows]
-            )
+            documents = context.corpus.documents(ranking.rows.tolist())
+            factor = np.array([self._factor(doc.time, now) for doc in documents])
             # A negative score (a cosine) must sink with age too.
             aged = np.where(ranking.scores >= 0, ranking.scores * factor, ranking.scores / factor)
             rankings.append(Ranking.of(ranking.rows, aged) if len(aged) else ranking)

@@ -97,6 +97,10 @@ class State:
     Attributes:
         queries: The questions, in order.
         lanes: None yet (before the first lane), several side by side, or one ranked list.
+        mask: bool, shape (rows,): the documents that lanes may find; None means all. Set by a
+            filter that stands before the lanes.
+        sources: The lanes as the lane stages gave them, with raw scores, once a later stage has
+            changed ``lanes``; a gate or a learned ranker looks at them.
         milliseconds: CPU ms spent per query so far, shape (n,), as if this pipeline ran alone.
         notices: What the reader should know, each once.
         key: Names the content for the memo: equal keys, equal states.
@@ -107,6 +111,13 @@ class State:
     milliseconds: NDArray[np.float64]
     notices: tuple[str, ...]
     key: str
+    mask: NDArray[np.bool_] | None = None
+    sources: tuple[Lane, ...] = ()
+
+    @property
+    def evidence(self) -> tuple[Lane, ...]:
+        """What the lane stages found, whatever has been made of it since."""
+        return self.sources or self.lanes
 
     @staticmethod
     def start(queries: tuple[Query, ...]) -> State:
