@@ -53,7 +53,7 @@ class LexicalDocuments:
         self.analyzer = analyzer
         self.fields = fields
         self._texts = texts
-        self.index = PostingsIndex()
+        self.index = PostingsIndex(self._tokens_of)
 
     def add(self, rows: Sequence[int], documents: Sequence[Document]) -> None:
         """Analyse and index documents."""

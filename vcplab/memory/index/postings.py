@@ -25,20 +25,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcplab.core.errors import InvalidInputError
-from vcplab.memory.index.ports import Ranking, TermQuery
+from vcplab.memory.index.postings_view import PostingsView
+from vcplab.memory.index.structured import TokensOf
 from vcplab.memory.index.weighting import BM25Weighting
 
 __all__ = ["PostingsIndex", "PostingsView"]
 
 _T = TypeVar("_T", bound=np.generic)
 
-# A term in more than this share of the documents is kept as a dense vector.
-_DENSE_SHARE = 1 / 10
 # Views whose impacts are kept, the last used ones: enough for a few systems side by side, while a
 # sweep over k1 does not add up.
 _MAX_VIEWS = 4
-# Bytes of dense vectors in all of them; terms beyond it stay sparse.
-_DENSE_BUDGET = 128 * 2**20
 # Segments are merged beyond this number, so that a term is looked up in few places.
 _MAX_SEGMENTS = 8
 
@@ -75,10 +72,15 @@ def _segment(
 
 
 class PostingsIndex:
-    """Term counts of a collection, searched through :meth:`view`. Thread-safe."""
+    """Term counts of a collection, searched through :meth:`view`. Thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        tokens_of: Gives the tokens of rows again, which queries with phrases need.
+    """
+
+    def __init__(self, tokens_of: TokensOf | None = None) -> None:
         self._lock = RLock()
+        self._tokens_of = tokens_of
         self._term_ids: defaultdict[str, int] = defaultdict()
         self._term_ids.default_factory = self._term_ids.__len__
         self._df = np.zeros(0, np.int64)
@@ -242,135 +244,3 @@ def _padded(array: NDArray[_T], size: int) -> NDArray[_T]:
     grown = np.zeros(size, array.dtype)
     grown[: len(array)] = array
     return grown
-
-
-class _Impacts:
-    """Finished contributions of one term: sparse, and dense too where it occurs everywhere."""
-
-    __slots__ = ("dense", "kth", "rows", "values")
-
-    def __init__(self, rows: NDArray[np.int32], values: NDArray[np.float32]) -> None:
-        self.rows = rows
-        self.values = values
-        self.dense: NDArray[np.float32] | None = None
-        self.kth: dict[int, float] = {}
-
-    def bound(self, k: int) -> float:
-        """The k-th largest impact, 0 where there are fewer."""
-        if k > len(self.values):
-            return 0.0
-        if k not in self.kth:
-            at = len(self.values) - k
-            self.kth[k] = float(np.partition(self.values, at)[at])
-        return self.kth[k]
-
-
-class PostingsView:
-    """A :class:`PostingsIndex` under one BM25 weighting (a ``LexicalIndex``)."""
-
-    def __init__(self, index: PostingsIndex, weighting: BM25Weighting) -> None:
-        self.index = index
-        self.weighting = weighting
-        self._impacts: dict[str, _Impacts] = {}
-        self._version = -1
-        self._dense_bytes = 0
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def add(self, rows: Sequence[int], tokens: Sequence[Sequence[str]]) -> None:
-        """See :meth:`PostingsIndex.add`."""
-        self.index.add(rows, tokens)
-
-    def delete(self, rows: Sequence[int]) -> None:
-        """See :meth:`PostingsIndex.delete`."""
-        self.index.delete(rows)
-
-    def search(
-        self, queries: Sequence[TermQuery], k: int, *, mask: NDArray[np.bool_] | None = None
-    ) -> list[Ranking]:
-        """The best ``k`` rows with a positive score.
-
-        Args:
-            queries: Terms with their weights, one mapping per query.
-            k: How many rows at most.
-            mask: bool, shape (rows,): False excludes a row.
-
-        Returns:
-            One ranking per query.
-        """
-        with self.index._lock:
-            return [self._search(query, k, mask) for query in queries]
-
-    def score(self, query: TermQuery, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The scores that :meth:`search` would give to ``rows``, shape (len(rows),)."""
-        with self.index._lock:
-            scores, _ = self._accumulate(query, 1)
-            return scores[rows].astype(np.float64)
-
-    def _search(self, query: TermQuery, k: int, mask: NDArray[np.bool_] | None) -> Ranking:
-        scores, bound = self._accumulate(query, k)
-        if mask is not None:
-            # Masked rows may be the ones that made the bound.
-            scores[: len(mask)][~mask[: len(scores)]] = 0
-            bound = 0.0
-        rows = np.flatnonzero(scores >= bound) if bound > 0 else np.flatnonzero(scores)
-        found = scores[rows]
-        if len(rows) > k:
-            # Everything that ties with the k-th must take part in the tie-break.
-            cut = np.partition(found, len(found) - k)[len(found) - k]
-            keep = found >= cut
-            rows, found = rows[keep], found[keep]
-        return Ranking.of(rows, found.astype(np.float64), k)
-
-    def _accumulate(self, query: TermQuery, k: int) -> tuple[NDArray[np.float32], float]:
-        """Scores of all rows, and a lower bound of the k-th best."""
-        scores = np.zeros(len(self.index._live), np.float32)
-        bound = 0.0
-        # Sorted terms make the float sum, and so the ranking, independent of word order.
-        for term in sorted(query):
-            weight = np.float32(query[term])
-            if weight <= 0:
-                continue
-            impacts = self._term(term)
-            if not len(impacts.rows):
-                continue
-            bound = max(bound, impacts.bound(k) * float(weight))
-            if impacts.dense is not None:
-                scores += impacts.dense if weight == 1 else impacts.dense * weight
-            else:
-                scores[impacts.rows] += impacts.values if weight == 1 else impacts.values * weight
-        # The product of a rounded weight may round up: stay below it.
-        return scores, bound * (1 - 1e-6)
-
-    def _forget(self) -> None:
-        """Drop finished scores; they are computed again when they are asked for."""
-        self._impacts.clear()
-        self._dense_bytes = 0
-
-    def _term(self, term: str) -> _Impacts:
-        index = self.index
-        if self._version != index.version:
-            self._forget()
-            self._version = index.version
-        found = self._impacts.get(term)
-        if found is not None:
-            return found
-        rows, tf, df = index._postings(term)
-        if df:
-            average = index._total_length / index._n_live
-            relative = (index._lengths[rows] / average).astype(np.float32)
-            idf = np.float32(self.weighting.idf(df, index._n_live))
-            impacts = _Impacts(rows, idf * self.weighting.saturation(tf, relative))
-            size = 4 * len(index._live)
-            common = df > _DENSE_SHARE * index._n_live
-            # Its own count for a view that the index has given up and somebody still uses.
-            used = max(index._dense_bytes(), self._dense_bytes)
-            if common and used + size <= _DENSE_BUDGET:
-                impacts.dense = np.zeros(len(index._live), np.float32)
-                impacts.dense[rows] = impacts.values
-                self._dense_bytes += size
-            self._impacts[term] = impacts
-            return impacts
-        # Unknown terms are not kept: queries may bring any number of them.
-        return _Impacts(rows, np.empty(0, np.float32))

@@ -26,6 +26,8 @@ from vcplab.memory.index.ports import Ranking, StructuredQuery, TermQuery
 __all__ = ["TantivyIndex"]
 
 _BODY, _ROW = "body", "row"
+# Tantivy keeps the factor k1 + 1, which Lucene and our own index leave out.
+_SCALE = 2.2
 _SEEN = "seen.json"
 # Bytes that the writer fills before it cuts a segment; and for a few documents only.
 _HEAP, _SMALL_HEAP = 128_000_000, 15_000_000
@@ -265,7 +267,7 @@ class TantivyIndex:
             return np.empty(0, np.int64), np.empty(0)
         scores, addresses = zip(*hits, strict=True)
         rows = searcher.fast_field_values(_ROW, list(addresses))
-        return np.array(rows, np.int64), np.array(scores, np.float64)
+        return np.array(rows, np.int64), np.array(scores, np.float64) / _SCALE
 
     def _query(self, query: TermQuery | StructuredQuery) -> Any:
         """Tantivy's query, or None if nothing is asked for."""

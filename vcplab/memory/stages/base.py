@@ -289,7 +289,7 @@ class _Composition(Stage):
 
     def apply(self, state: State, context: Context) -> Output:
         after = self._run(state, context)
-        return Output(after.queries, after.lanes, None, after.notices)
+        return Output(after.queries, after.lanes, after.mask, None, after.notices)
 
     def __repr__(self) -> str:
         # `+` binds tighter than `>>` in Python, so only a pipeline inside a sum needs brackets.

@@ -27,6 +27,7 @@ from vcplab.memory.index.ports import LexicalIndex, StructuredQuery, TermQuery
 from vcplab.memory.index.weighting import BM25Weighting, Variant
 from vcplab.memory.stages.base import Context, Output, Stage, StageKind
 from vcplab.memory.stages.state import Lane, Query, State
+from vcplab.memory.syntax import compile_query, parse
 from vcplab.models.embedding import CachedEmbedder, cached, default_embedder
 from vcplab.protocol.ports import Embedder
 from vcplab.text.analysis import Analyzer, default_analyzer
@@ -112,9 +113,7 @@ class LexicalLane(_LaneStage):
                     where="preset",
                     next_step='Set syntax="deepmemo" with it.',
                 )
-            from vcplab.memory.syntax import parse
-
-            parse(self.preset, needs_term=False)
+            parse(self.preset)
 
     def apply(self, state: State, context: Context) -> Output:
         """Rank documents by shared terms."""
@@ -136,11 +135,9 @@ class LexicalLane(_LaneStage):
     def _asked(self, query: Query) -> TermQuery | StructuredQuery:
         analyzer = self._analyzer()
         if self.syntax == "deepmemo":
-            from vcplab.memory.syntax import compile_query, merge, parse
-
             tree = parse(query.text)
             if self.preset is not None:
-                tree = merge(tree, parse(self.preset, needs_term=False))
+                tree += parse(self.preset)
             compiled = compile_query(tree, analyzer)
             if not query.terms:
                 return compiled
