@@ -1,7 +1,7 @@
 # vcplab: everything a developer types. The same as plain `python -m` lines, for Windows, is in
 # CONTRIBUTING.md. The network is needed only while packages are installed.
 .POSIX:
-.PHONY: help demo test unit notebooks browser lab lint format bench slow clean
+.PHONY: help demo test unit notebooks browser lab lint format bench bench-scale slow clean
 .NOTPARALLEL:
 
 PYTHON ?= python3
@@ -16,6 +16,7 @@ help:
 	@echo 'make lint        ruff, mypy --strict, import-linter, notebooks free of outputs'
 	@echo 'make format      let ruff mend what it can'
 	@echo 'make bench       benchmarks beside other libraries'
+	@echo 'make bench-scale a million memories on disk: build, memory, latency (about half an hour)'
 	@echo 'make slow        long soaks and large property tests'
 	@echo 'make clean       remove the environment and every cache'
 
@@ -64,7 +65,10 @@ format: $(VENV)/.installed-dev
 	@$(BIN)/python .ci/clean_notebooks.py notebooks
 
 bench: $(VENV)/.installed-dev
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+	@for file in $$(ls benchmarks/bench_*.py | grep -v bench_scale); do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+bench-scale: $(VENV)/.installed-dev
+	@$(BIN)/python benchmarks/bench_scale.py
 
 slow: $(VENV)/.installed-dev
 	@HYPOTHESIS_PROFILE=slow $(BIN)/python -m pytest tests/unit -m 'slow or not slow' --durations=10

@@ -21,36 +21,58 @@ if TYPE_CHECKING:
     from vcplab.evaluation import datasets
     from vcplab.evaluation.comparison import Comparison, compare
     from vcplab.evaluation.tuning import tune
+    from vcplab.memory.advanced import AdvancedMemory
     from vcplab.memory.corpus import Corpus
     from vcplab.memory.document import Document
+    from vcplab.memory.filters.spelling import field
+    from vcplab.memory.recipes.deep import DeepMemo
     from vcplab.memory.recipes.light import LightMemo
+    from vcplab.memory.recipes.mesh import MeshMemo
+    from vcplab.memory.stages.diversity import MMR, Dedup
+    from vcplab.memory.stages.filters import Filter
     from vcplab.memory.stages.fusion import RRF, Convex
     from vcplab.memory.stages.lanes import BM25, Dense, Tantivy
-    from vcplab.memory.stages.queries import Rewrite
+    from vcplab.memory.stages.proximity import Proximity
+    from vcplab.memory.stages.queries import Exclusions, QueryLanguage, Rewrite
     from vcplab.memory.stages.ranking import Decay, Top
+    from vcplab.memory.stages.rerank import Rerank
     from vcplab.models.embedding.hashing import HashEmbedder
     from vcplab.models.embedding.lsa import LSA
     from vcplab.models.embedding.minilm import MiniLM
     from vcplab.models.embedding.onnx import OnnxEmbedder
     from vcplab.models.embedding.sentence import SentenceTransformer
+    from vcplab.models.reranking.cross_encoder import CrossEncoder
+    from vcplab.models.reranking.http import HTTPReranker
     from vcplab.text.analysis import Analyzer
 
 # Public name → the module that defines it (None: the module itself is the name).
 _EXPORTS: dict[str, tuple[str, str | None]] = {
+    "AdvancedMemory": ("vcplab.memory.advanced", "AdvancedMemory"),
     "Analyzer": ("vcplab.text.analysis", "Analyzer"),
     "BM25": ("vcplab.memory.stages.lanes", "BM25"),
     "Comparison": ("vcplab.evaluation.comparison", "Comparison"),
     "Convex": ("vcplab.memory.stages.fusion", "Convex"),
     "Corpus": ("vcplab.memory.corpus", "Corpus"),
+    "CrossEncoder": ("vcplab.models.reranking.cross_encoder", "CrossEncoder"),
     "Decay": ("vcplab.memory.stages.ranking", "Decay"),
+    "Dedup": ("vcplab.memory.stages.diversity", "Dedup"),
+    "DeepMemo": ("vcplab.memory.recipes.deep", "DeepMemo"),
     "Dense": ("vcplab.memory.stages.lanes", "Dense"),
     "Document": ("vcplab.memory.document", "Document"),
+    "Exclusions": ("vcplab.memory.stages.queries", "Exclusions"),
+    "Filter": ("vcplab.memory.stages.filters", "Filter"),
+    "HTTPReranker": ("vcplab.models.reranking.http", "HTTPReranker"),
     "HashEmbedder": ("vcplab.models.embedding.hashing", "HashEmbedder"),
     "LSA": ("vcplab.models.embedding.lsa", "LSA"),
     "LightMemo": ("vcplab.memory.recipes.light", "LightMemo"),
+    "MMR": ("vcplab.memory.stages.diversity", "MMR"),
+    "MeshMemo": ("vcplab.memory.recipes.mesh", "MeshMemo"),
     "MiniLM": ("vcplab.models.embedding.minilm", "MiniLM"),
     "OnnxEmbedder": ("vcplab.models.embedding.onnx", "OnnxEmbedder"),
+    "Proximity": ("vcplab.memory.stages.proximity", "Proximity"),
+    "QueryLanguage": ("vcplab.memory.stages.queries", "QueryLanguage"),
     "RRF": ("vcplab.memory.stages.fusion", "RRF"),
+    "Rerank": ("vcplab.memory.stages.rerank", "Rerank"),
     "Rewrite": ("vcplab.memory.stages.queries", "Rewrite"),
     "SentenceTransformer": ("vcplab.models.embedding.sentence", "SentenceTransformer"),
     "Settings": ("vcplab.core.settings", "Settings"),
@@ -62,6 +84,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "allow_nested_loops": ("vcplab.core.loop", "allow_nested_loops"),
     "compare": ("vcplab.evaluation.comparison", "compare"),
     "datasets": ("vcplab.evaluation.datasets", None),
+    "field": ("vcplab.memory.filters.spelling", "field"),
     "get_settings": ("vcplab.core.settings", "get_settings"),
     "override_settings": ("vcplab.core.settings", "override_settings"),
     "run": ("vcplab.core.loop", "run"),
@@ -72,18 +95,30 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
 __all__ = [
     "BM25",
     "LSA",
+    "MMR",
     "RRF",
+    "AdvancedMemory",
     "Analyzer",
     "Comparison",
     "Convex",
     "Corpus",
+    "CrossEncoder",
     "Decay",
+    "Dedup",
+    "DeepMemo",
     "Dense",
     "Document",
+    "Exclusions",
+    "Filter",
+    "HTTPReranker",
     "HashEmbedder",
     "LightMemo",
+    "MeshMemo",
     "MiniLM",
     "OnnxEmbedder",
+    "Proximity",
+    "QueryLanguage",
+    "Rerank",
     "Rewrite",
     "SentenceTransformer",
     "Settings",
@@ -96,6 +131,7 @@ __all__ = [
     "allow_nested_loops",
     "compare",
     "datasets",
+    "field",
     "get_settings",
     "override_settings",
     "run",

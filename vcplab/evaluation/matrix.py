@@ -180,8 +180,12 @@ class Matrix:
                     cache.put_many(
                         {
                             keys[s, b]: value
-                            for s, value, bad in zip(systems, encoded, failed, strict=True)
-                            if (s, b) in keys and not bad
+                            for s, value, bad, per_item in zip(
+                                systems, encoded, failed, outputs, strict=True
+                            )
+                            if (s, b) in keys
+                            and not bad
+                            and not any(output.get("volatile") for output in per_item)
                         }
                     )
                     failures.extend(failure for bad in failed for failure in bad)

@@ -166,6 +166,7 @@ class RetrievalTask:
 
     def _run_one(self, system: System, queries: pd.DataFrame, memo: Any) -> list[Output]:
         notices: list[str] = []
+        volatile = False
         costs: Sequence[float | None]
         if system.kind == "run":
             wanted = system.value["qid"].isin(queries["qid"])
@@ -181,6 +182,7 @@ class RetrievalTask:
             if callable(getattr(retriever, "run", None)):
                 result = retriever.run(queries, self.k, memo)
                 frame, notices = result.frame, list(result.notices)
+                volatile = getattr(result, "volatile", False)
                 costs = [float(ms) for ms in result.milliseconds]
             else:
                 frame, costs = _search_each(retriever, queries, self.k)
@@ -189,6 +191,8 @@ class RetrievalTask:
         )
         if notices and outputs:
             outputs[0]["notices"] = notices
+        if volatile and outputs:
+            outputs[0]["volatile"] = True
         return outputs
 
     def measure(self, outputs: Mapping[str, Output], metrics: Sequence[Any]) -> pd.DataFrame:

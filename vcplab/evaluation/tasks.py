@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Output", "SystemInfo", "Task"]
 
 # What one system gave for one item: JSON-able, no NaN. Reserved keys: "ms" (cost), "error" (the
-# system failed on this item), "notices" (about the block; carried by its first item).
+# system failed on this item), "notices" (about the block; carried by its first item), "volatile"
+# (in any item: the block is not to be kept).
 Output = dict[str, Any]
 
 

@@ -26,7 +26,7 @@ class StageAccount:
 
     Attributes:
         stage: Name of the stage.
-        kind: ``query``, ``lane``, ``fusion`` or ``ranking``.
+        kind: ``query``, ``filter``, ``lane``, ``fusion`` or ``ranking``.
         lane: Which lane a fusion's contribution comes from; empty for the stage as a whole.
         rank: Position from 0 in the stage's list; None if it is not listed there.
         score: Score there; for a lane also when it is not listed.
@@ -119,9 +119,20 @@ def _account(stage: Stage, before: State, after: State, row: int) -> list[StageA
         text = after.queries[0].text
         changed = "unchanged" if text == before.queries[0].text else f"now asks: {text}"
         return [StageAccount(stage.name, "query", "", None, None, None, changed)]
+    if not after.lanes:
+        mask = after.mask
+        open_ = mask is None or (row < len(mask) and bool(mask[row]))
+        reason = "lets it through" if open_ else "left out here: it does not meet the condition"
+        return [StageAccount(stage.name, stage.kind, "", None, None, None, reason)]
     lane = after.lanes[-1]
     rank, score = _place(lane, row)
     reason = ""
+    if (
+        stage.kind == "lane"
+        and after.mask is not None
+        and not (row < len(after.mask) and after.mask[row])
+    ):
+        return [StageAccount(stage.name, "lane", "", None, None, None, "left out by a filter")]
     if stage.kind == "lane" and lane.scorer is not None:
         at = np.array([row], np.int64)
         score = float(lane.scorer.score(0, at)[0])

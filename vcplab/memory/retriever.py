@@ -129,11 +129,13 @@ class Run:
         milliseconds: CPU ms per query, shape (queries,), shared work counted as if the system ran
             alone.
         notices: What the reader should know.
+        volatile: Whether the next run may well give something else (a service that failed).
     """
 
     frame: pd.DataFrame
     milliseconds: NDArray[np.float64]
     notices: tuple[str, ...]
+    volatile: bool = False
 
 
 class Retriever:
@@ -243,7 +245,7 @@ class Retriever:
                 else np.empty(0, np.int64),
             }
         )
-        return Run(frame, state.milliseconds, state.notices)
+        return Run(frame, state.milliseconds, state.notices, state.volatile)
 
     def why(
         self, query: str, docno: str, k: int = 100, *, asked_at: datetime | str | None = None

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vcplab.core.errors import InvalidInputError
-from vcplab.memory.index import postings
+from vcplab.memory.index import postings_view
 from vcplab.memory.index.postings import PostingsIndex
 from vcplab.memory.index.weighting import BM25Weighting
 
@@ -198,7 +198,7 @@ def test_an_evicted_view_lets_go_of_its_impacts():
 
 def test_views_share_the_room_for_dense_vectors(monkeypatch):
     docs = [["a", "b", "c"]] * 10
-    monkeypatch.setattr(postings, "_DENSE_BUDGET", 5 * 4 * 10)
+    monkeypatch.setattr(postings_view, "_DENSE_BUDGET", 5 * 4 * 10)
     index = build(docs)
     expected = None
     for k1 in (0.5, 1.0, 1.5):

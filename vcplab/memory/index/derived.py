@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from vcplab.core.errors import InvalidDataError
 from vcplab.core.files import write_atomic
 from vcplab.memory.document import Document
-from vcplab.memory.index.exact import ExactDenseIndex
+from vcplab.memory.index.dense import VectorIndex
 from vcplab.memory.index.postings import PostingsIndex
 from vcplab.memory.index.tantivy import TantivyIndex
-from vcplab.models.embedding import CachedEmbedder, EmbeddingCache
+from vcplab.models.embedding import CachedEmbedder, EmbeddingCache, cached, default_embedder
+from vcplab.protocol.ports import Embedder
 from vcplab.text.analysis import Analyzer
 from vcplab.text.language import dominant_languages, is_covered
 
@@ -32,6 +33,8 @@ __all__ = [
     "LanguageCover",
     "LexicalDocuments",
     "TantivyDocuments",
+    "dense_documents",
+    "document_languages",
 ]
 
 
@@ -120,7 +123,7 @@ class DenseDocuments:
     ) -> None:
         self.embedder = embedder
         self.fields = fields
-        self.index = ExactDenseIndex(embedder.dimension)
+        self.index = VectorIndex(embedder.dimension, folder)
 
     def add(self, rows: Sequence[int], documents: Sequence[Document]) -> None:
         """Encode (or find in the cache) and index documents."""
@@ -203,7 +206,9 @@ class DocumentLanguages:
         self.fields = fields
         self._file = None if folder is None else folder / "languages.npz"
         self._seen = (0, 0)
-        self._forget()
+        self._codes = np.zeros(0, "S3")
+        self._live = np.zeros(0, np.bool_)
+        self._covers: dict[frozenset[str] | None, LanguageCover] = {}
         self.reload()
 
     def add(self, rows: Sequence[int], documents: Sequence[Document]) -> None:
@@ -265,7 +270,28 @@ class DocumentLanguages:
         self._seen = (added, removed)
         self._covers.clear()
 
-    def _forget(self) -> None:
-        self._codes = np.zeros(0, "S3")
-        self._live = np.zeros(0, np.bool_)
-        self._covers: dict[frozenset[str] | None, LanguageCover] = {}
+
+def dense_documents(
+    corpus: Corpus, embedder: Embedder | Any | None, fields: tuple[str, ...]
+) -> DenseDocuments:
+    """The vectors of a corpus's documents, made or brought up to date; shared by all who ask.
+
+    Args:
+        corpus: The documents.
+        embedder: Any embedder, one that is fitted to the corpus (``fit``), or None for the
+            default one.
+        fields: Which fields of a document are encoded.
+    """
+    given = default_embedder() if embedder is None else embedder
+    if hasattr(given, "fit"):
+        key = ("fitted", given.fingerprint, fields)
+        return corpus.derived(key, lambda: FittedDocuments(given, fields)).current(corpus)
+    encoder = cached(given)
+    key = ("dense", encoder.fingerprint, fields)
+    return corpus.lasting(key, lambda folder: DenseDocuments(encoder, fields, folder))
+
+
+def document_languages(corpus: Corpus, fields: tuple[str, ...]) -> DocumentLanguages:
+    """The languages of a corpus's documents, detected or brought up to date."""
+    key = ("languages", fields)
+    return corpus.lasting(key, lambda folder: DocumentLanguages(fields, folder))

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from vcplab.core.errors import InvalidInputError
 from vcplab.memory.index.postings_view import PostingsView
-from vcplab.memory.index.structured import TokensOf
+from vcplab.memory.index.structured import RowsOfTokens, TokensOf
 from vcplab.memory.index.weighting import BM25Weighting
 
 __all__ = ["PostingsIndex", "PostingsView"]
@@ -80,7 +80,7 @@ class PostingsIndex:
 
     def __init__(self, tokens_of: TokensOf | None = None) -> None:
         self._lock = RLock()
-        self._tokens_of = tokens_of
+        self._in_a_row = RowsOfTokens(tokens_of)
         self._term_ids: defaultdict[str, int] = defaultdict()
         self._term_ids.default_factory = self._term_ids.__len__
         self._df = np.zeros(0, np.int64)
@@ -195,10 +195,14 @@ class PostingsIndex:
 
     # The views read the following; they hold the lock while they do.
 
+    def _frequency(self, term: str) -> int:
+        """In how many live documents a term is."""
+        term_id = self._term_ids.get(term)
+        return 0 if term_id is None else int(self._df[term_id])
+
     def _postings(self, term: str) -> tuple[NDArray[np.int32], NDArray[np.float32], int]:
         """Live rows (ascending), term frequencies and document frequency of a term."""
-        term_id = self._term_ids.get(term)
-        df = int(self._df[term_id]) if term_id is not None else 0
+        term_id, df = self._term_ids.get(term), self._frequency(term)
         if term_id is None or df == 0:
             return np.empty(0, np.int32), np.empty(0, np.float32), 0
         parts = [(s, where) for s in self._segments if (where := s.find(term_id)) is not None]

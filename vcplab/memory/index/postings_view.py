@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcplab.memory.index.ports import Ranking, StructuredQuery, TermQuery
-from vcplab.memory.index.structured import rows_with
 from vcplab.memory.index.weighting import BM25Weighting
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class PostingsView:
             if isinstance(query, StructuredQuery):
                 among = np.zeros(len(self.index._live), np.bool_)
                 among[rows] = True
-                scores = self._structured(query, among)
+                scores, _ = self._structured(query, 1, among)
             else:
                 scores, _ = self._accumulate(query, 1)
             return scores[rows].astype(np.float64)
@@ -105,9 +105,8 @@ class PostingsView:
         if among is not None and mask is not None:
             shared = min(len(mask), len(among))
             among[:shared] = mask[:shared]
-        bound = 0.0
         if isinstance(query, StructuredQuery):
-            scores = self._structured(query, among)
+            scores, bound = self._structured(query, k, among)
         else:
             scores, bound = self._accumulate(query, k)
         if among is not None:
@@ -124,42 +123,61 @@ class PostingsView:
         return Ranking.of(rows, found.astype(np.float64), k)
 
     def _structured(
-        self, query: StructuredQuery, among: NDArray[np.bool_] | None
-    ) -> NDArray[np.float32]:
-        """Scores of all rows; only those of ``among`` need be right."""
+        self, query: StructuredQuery, k: int, among: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.float32], float]:
+        """Scores of all rows, and a lower bound of the k-th best; right for ``among`` only."""
         index = self.index
         terms = dict(query.terms)
         for words, weight in query.phrases:
             if len(words) == 1:
                 terms[words[0]] = terms.get(words[0], 0.0) + weight
-        scores, _ = self._accumulate(terms, 1)
-        for words, weight in query.phrases:
+        scores, bound = self._accumulate(terms, k)
+        # Sorted as the terms are, and for the same reason.
+        for words, weight in sorted(query.phrases):
             if len(words) < 2 or weight <= 0:
                 continue
             rows, tf = self._in_a_row(words, among)
             if len(rows):
-                idf = sum(self.weighting.idf(index._postings(w)[2], index._n_live) for w in words)
-                relative = index._lengths[rows] * index._n_live / index._total_length
-                part = self.weighting.saturation(tf, relative.astype(np.float32))
-                scores[rows] += np.float32(weight * idf) * part
-        found = scores > 0 if among is None else (scores > 0) & among
+                average = index._total_length / index._n_live
+                relative = (index._lengths[rows] / average).astype(np.float32)
+                part = self.weighting.saturation(tf, relative)
+                scores[rows] += np.float32(weight * self._idf(words)) * part
         for words in filter(None, query.excluded):
+            found = scores > 0 if among is None else (scores > 0) & among
             scores[self._in_a_row(words, found)[0]] = 0
-        return scores
+            bound = 0.0  # the rows that are gone may be the ones that made it
+        return scores, bound
+
+    def _idf(self, words: Sequence[str]) -> float:
+        """The sum over the words of a phrase, each as often as it stands there."""
+        documents = self.index._n_live
+        return sum(
+            times * self.weighting.idf(self.index._frequency(word), documents)
+            for word, times in Counter(words).items()
+        )
 
     def _in_a_row(
-        self, words: Sequence[str], among: NDArray[np.bool_] | None
+        self, words: tuple[str, ...], among: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Live rows that have the words next to each other, and how often."""
         index = self.index
-        candidates = index._postings(words[0])[0].astype(np.int64)
-        for word in words[1:]:
-            candidates = np.intersect1d(candidates, index._postings(word)[0])
-        if among is not None:
-            candidates = candidates[among[candidates]]
+        candidates: NDArray[np.int64] | None = None
+        for word, times in sorted(
+            Counter(words).items(), key=lambda item: index._frequency(item[0])
+        ):
+            rows, tf, _ = index._postings(word)
+            if times > 1:
+                rows = rows[tf >= times]
+            if candidates is None:  # the rarest word: from here on there is little to compare
+                candidates = (rows if among is None else rows[among[rows]]).astype(np.int64)
+            else:
+                candidates = np.intersect1d(candidates, rows, assume_unique=True)
+            if not len(candidates):
+                break
+        assert candidates is not None
         if len(words) < 2:
             return candidates, np.ones(len(candidates), np.float32)
-        return rows_with(words, candidates, index._tokens_of)
+        return index._in_a_row.find(words, candidates)
 
     def _accumulate(self, query: Mapping[str, float], k: int) -> tuple[NDArray[np.float32], float]:
         """Scores of all rows, and a lower bound of the k-th best."""

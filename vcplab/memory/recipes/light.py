@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from vcplab.core.errors import InvalidInputError
 from vcplab.memory.index.weighting import Variant
-from vcplab.memory.recipes.base import Recipe
+from vcplab.memory.recipes.base import Recipe, checked_count, fused, reranking
 from vcplab.memory.stages.base import Stage
-from vcplab.memory.stages.fusion import Convex
 from vcplab.memory.stages.lanes import BM25, Dense
-from vcplab.protocol.ports import Embedder
+from vcplab.protocol.ports import Embedder, Reranker
 from vcplab.text.analysis import Analyzer
 
 __all__ = ["LightMemo"]
@@ -36,6 +34,9 @@ class LightMemo(Recipe):
         b: BM25 length normalisation.
         variant: BM25 variant.
         fields: Which fields of a document are searched.
+        rerank: True for the quick rerank by :class:`~vcplab.memory.stages.proximity.Proximity`, a
+            reranker, or a ranking stage.
+        rerank_depth: How many candidates are reranked.
     """
 
     bm25_weight: float = 0.3
@@ -48,25 +49,15 @@ class LightMemo(Recipe):
     b: float = 0.75
     variant: Variant = "lucene"
     fields: tuple[str, ...] = ("text", "tags")
+    rerank: bool | Reranker | Stage = False
+    rerank_depth: int = 50
 
     def __post_init__(self) -> None:
-        if min(self.bm25_weight, self.semantic_weight) < 0 or not self._weights_sum() > 0:
-            raise InvalidInputError(
-                f"bm25_weight={self.bm25_weight} and semantic_weight={self.semantic_weight} "
-                "do not weigh anything.",
-                where="LightMemo",
-                next_step="Both must be ≥ 0 and one above 0; 0.3 and 0.7 are the defaults.",
-            )
-        if self.top_k < 1:
-            raise InvalidInputError(
-                f"top_k={self.top_k} finds nothing.",
-                where="LightMemo",
-                next_step="Give at least 1.",
-            )
-        self.stages()  # refuses impossible lane parameters where they are written
+        checked_count("top_k", self.top_k)
+        self.stages()  # refuses impossible parameters where they are written
 
     def stages(self) -> Stage:
-        """``BM25 + Dense >> Convex``, or the one lane that has weight."""
+        """``BM25 + Dense >> Convex``, then the reranker if there is one."""
         bm25 = BM25(
             self.k1,
             self.b,
@@ -76,17 +67,6 @@ class LightMemo(Recipe):
             candidates=self.candidates,
         )
         dense = Dense(self.embedder, fields=self.fields, candidates=self.candidates)
-        if self.semantic_weight == 0:
-            return bm25
-        if self.bm25_weight == 0:
-            return dense
-        total = self._weights_sum()
-        return bm25 + dense >> Convex(
-            weights=(self.bm25_weight / total, self.semantic_weight / total)
-        )
-
-    def _weights_sum(self) -> float:
-        return self.bm25_weight + self.semantic_weight
-
-    def _content(self) -> dict[str, Any]:
-        return {"stages": self.stages()}
+        found = fused(bm25, dense, self.bm25_weight, self.semantic_weight)
+        reranker = reranking(self.rerank, self.rerank_depth)
+        return found if reranker is None else found >> reranker

@@ -80,6 +80,8 @@ class Output:
         mask: bool, shape (rows,): the documents that lanes may find, or None if unchanged.
         extra_milliseconds: Correction of the clock per query (a cached encoding), shape (n,).
         notices: What the reader should know.
+        volatile: Whether the next run may well give something else (a service that failed), so
+            that the result must not be kept.
     """
 
     queries: tuple[Query, ...] | None = None
@@ -87,6 +89,7 @@ class Output:
     mask: NDArray[np.bool_] | None = None
     extra_milliseconds: NDArray[np.float64] | None = None
     notices: tuple[str, ...] = ()
+    volatile: bool = False
 
 
 class Context:
@@ -137,6 +140,7 @@ class Context:
             f"{state.key}/{fingerprint}",
             state.mask if output.mask is None else output.mask,
             state.evidence if stage.kind in ("fusion", "ranking", "filter") else state.sources,
+            state.volatile or output.volatile,
         )
         if self.memo is not None:
             self.memo._states[key] = (after, stage)
@@ -338,8 +342,16 @@ class SideBySide(_Composition):
         sources: tuple[Lane, ...] = ()
         if any(result.sources for result in results):
             sources = tuple(lane for result in results for lane in result.evidence)
-        key = f"{state.key}/{self.fingerprint}"
-        return State(state.queries, lanes, np.asarray(spent), notices, key, state.mask, sources)
+        return State(
+            state.queries,
+            lanes,
+            np.asarray(spent),
+            notices,
+            f"{state.key}/{self.fingerprint}",
+            state.mask,
+            sources,
+            any(result.volatile for result in results),
+        )
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

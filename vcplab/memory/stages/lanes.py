@@ -18,17 +18,18 @@ from vcplab.memory.document import FIELDS
 from vcplab.memory.index.derived import (
     DenseDocuments,
     DocumentLanguages,
-    FittedDocuments,
     LanguageCover,
     LexicalDocuments,
     TantivyDocuments,
+    dense_documents,
+    document_languages,
 )
 from vcplab.memory.index.ports import LexicalIndex, StructuredQuery, TermQuery
 from vcplab.memory.index.weighting import BM25Weighting, Variant
 from vcplab.memory.stages.base import Context, Output, Stage, StageKind
 from vcplab.memory.stages.state import Lane, Query, State
-from vcplab.memory.syntax import compile_query, parse
-from vcplab.models.embedding import CachedEmbedder, cached, default_embedder
+from vcplab.memory.syntax import compile_with_notices, parse
+from vcplab.models.embedding import CachedEmbedder, default_embedder
 from vcplab.protocol.ports import Embedder
 from vcplab.text.analysis import Analyzer, default_analyzer
 from vcplab.text.language import dominant_languages, is_covered
@@ -118,7 +119,11 @@ class LexicalLane(_LaneStage):
     def apply(self, state: State, context: Context) -> Output:
         """Rank documents by shared terms."""
         index, notices = self._index(context.corpus)
-        queries = [self._asked(query) for query in state.queries]
+        queries: list[TermQuery | StructuredQuery] = []
+        for query in state.queries:
+            asked, told = self._asked(query)
+            queries.append(asked)
+            notices += tuple(notice for notice in told if notice not in notices)
         rankings = index.search(queries, self._depth(context), mask=state.mask)
         scorer = _LexicalScorer(index, queries)
         lane = Lane(self.name, "bm25", tuple(rankings), scorer)
@@ -132,18 +137,21 @@ class LexicalLane(_LaneStage):
     def _index(self, corpus: Corpus) -> tuple[LexicalIndex, tuple[str, ...]]:
         """The index, up to date, and what the reader should know about it."""
 
-    def _asked(self, query: Query) -> TermQuery | StructuredQuery:
+    def _asked(self, query: Query) -> tuple[TermQuery | StructuredQuery, tuple[str, ...]]:
         analyzer = self._analyzer()
-        if self.syntax == "deepmemo":
+        tree = query.tree
+        if tree is None and self.syntax == "deepmemo":
             tree = parse(query.text)
             if self.preset is not None:
                 tree += parse(self.preset)
-            compiled = compile_query(tree, analyzer)
-            if not query.terms:
-                return compiled
-            return dataclasses.replace(compiled, terms=_summed(compiled.terms, query.terms))
-        terms = Counter(analyzer.analyze_query(query.text))
-        return _summed({term: float(n) for term, n in terms.items()}, query.terms)
+        if tree is not None:
+            compiled, notices = compile_with_notices(tree, analyzer)
+            if query.terms:
+                terms = _summed(compiled.terms, query.terms)
+                compiled = dataclasses.replace(compiled, terms=terms)
+            return compiled, notices
+        counts = Counter(analyzer.analyze_query(query.text))
+        return _summed({term: float(n) for term, n in counts.items()}, query.terms), ()
 
     def _analyzer(self) -> Analyzer:
         return self.analyzer or default_analyzer()
@@ -291,7 +299,7 @@ class Dense(_LaneStage):
         codes = dominant_languages([query.text for query in state.queries])
         documents = self._languages(context.corpus).within(known)
         judge = _Within(tuple(is_covered(code, known) for code in codes), documents)
-        notices: tuple[str, ...] = (embedder.cache.notice,) if embedder.cache.notice else ()
+        notices = tuple(filter(None, (embedder.cache.notice, kept.index.notice)))
         if known is not None and not (all(judge.queries) and documents.everywhere):
             notices += (
                 f"{embedder.name} was trained on {', '.join(sorted(known))} only; where query or "
@@ -310,19 +318,10 @@ class Dense(_LaneStage):
         self._languages(corpus)
 
     def _kept(self, corpus: Corpus) -> DenseDocuments:
-        embedder = default_embedder() if self.embedder is None else self.embedder
-        if hasattr(embedder, "fit"):
-            key = ("fitted", embedder.fingerprint, self.fields)
-            return corpus.derived(key, lambda: FittedDocuments(embedder, self.fields)).current(
-                corpus
-            )
-        encoder = cached(embedder)
-        key = ("dense", encoder.fingerprint, self.fields)
-        return corpus.derived(key, lambda: DenseDocuments(encoder, self.fields))
+        return dense_documents(corpus, self.embedder, self.fields)
 
     def _languages(self, corpus: Corpus) -> DocumentLanguages:
-        key = ("languages", self.fields)
-        return corpus.lasting(key, lambda folder: DocumentLanguages(self.fields, folder))
+        return document_languages(corpus, self.fields)
 
     def _vectors(
         self, queries: Sequence[Query], embedder: CachedEmbedder

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from vcplab.core.errors import InvalidInputError
+from vcplab.memory.index.ports import Ranking
 from vcplab.memory.stages.base import Context, Output, Stage, StageKind
 from vcplab.memory.stages.state import Query, State
+from vcplab.memory.syntax import compile_query, parse
+from vcplab.text.analysis import Analyzer, default_analyzer
 
-__all__ = ["Rewrite"]
+__all__ = ["Exclusions", "QueryLanguage", "Rewrite"]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -67,3 +72,77 @@ class Rewrite(Stage):
 
     def _describe(self) -> str:
         return f"Rewrite({getattr(self.function, '__name__', 'function')})"
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class QueryLanguage(Stage):
+    """Read queries as DeepMemo's query language (docs/query-language.md), for all that follows.
+
+    Lexical lanes ask for the tree; dense lanes and rerankers read the wanted words without the
+    marks; :class:`Exclusions` behind the lanes drops what is excluded, whichever lane found it.
+
+    Attributes:
+        preset: A query that is added to every query (VCPChat's ``QueryPreset``).
+        lenient: What does not parse is taken as plain words, with a notice, instead of refused.
+    """
+
+    kind: ClassVar[StageKind] = "query"
+    preset: str | None = None
+    lenient: bool = False
+
+    def __post_init__(self) -> None:
+        if self.preset is not None:
+            parse(self.preset)
+
+    def apply(self, state: State, context: Context) -> Output:
+        """Parse every query."""
+        queries: list[Query] = []
+        notices: dict[str, None] = {}
+        for query in state.queries:
+            tree = parse(query.text, lenient=self.lenient)
+            if self.preset is not None:
+                tree += parse(self.preset)
+            notices.update(dict.fromkeys(tree.notices))
+            queries.append(dataclasses.replace(query, text=tree.plain(), tree=tree))
+        return Output(queries=tuple(queries), notices=tuple(notices))
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Exclusions(Stage):
+    """Drop what a query of the query language excludes, whichever lane found it.
+
+    Attributes:
+        analyzer: Text to terms; the default analyser if None.
+        fields: Which fields of a document are looked at.
+    """
+
+    kind: ClassVar[StageKind] = "ranking"
+    analyzer: Analyzer | None = None
+    fields: tuple[str, ...] = ("text", "tags")
+
+    def apply(self, state: State, context: Context) -> Output:
+        """Drop from every list."""
+        (lane,) = state.lanes
+        analyzer = self.analyzer or default_analyzer()
+        rankings = list(lane.rankings)
+        for number, (query, ranking) in enumerate(zip(state.queries, rankings, strict=True)):
+            if query.tree is None or not len(ranking):
+                continue
+            excluded = compile_query(query.tree, analyzer).excluded
+            if not excluded:
+                continue
+            documents = context.corpus.documents(ranking.rows.tolist())
+            texts = analyzer.analyze_many([doc.field_text(self.fields) for doc in documents])
+            keep = np.array([not any(_has(terms, words) for words in excluded) for terms in texts])
+            rankings[number] = Ranking(ranking.rows[keep], ranking.scores[keep])
+        return Output(lanes=(dataclasses.replace(lane, rankings=tuple(rankings)),))
+
+    def _content(self) -> dict[str, Any]:
+        return {**self._children(), "analyzer": self.analyzer or default_analyzer()}
+
+
+def _has(terms: Sequence[str], words: tuple[str, ...]) -> bool:
+    n = len(words)
+    return any(
+        term == words[0] and tuple(terms[at : at + n]) == words for at, term in enumerate(terms)
+    )

@@ -6,12 +6,15 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vcplab.memory.index.ports import Ranking
+
+if TYPE_CHECKING:
+    from vcplab.memory.syntax.tree import QueryTree
 
 __all__ = ["Applies", "Lane", "LaneScorer", "Query", "Scale", "State"]
 
@@ -31,6 +34,7 @@ class Query:
         asked_at: When it is asked; the current clock if None. Recency stages read it.
         terms: Extra weighted terms from query stages, added to those of the text.
         metadata: Extras for stages of one's own.
+        tree: What a query language made of the text; lexical lanes ask for it instead.
     """
 
     text: str
@@ -38,6 +42,7 @@ class Query:
     asked_at: datetime | None = None
     terms: Mapping[str, float] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    tree: QueryTree | None = None
 
     def digest(self) -> bytes:
         """16 bytes of content, for memo keys."""
@@ -47,6 +52,7 @@ class Query:
             repr((self.asked_at, sorted(self.terms.items()), sorted(self.metadata.items()))).encode(
                 "utf-8", "surrogatepass"
             ),
+            str(self.tree).encode("utf-8", "surrogatepass"),
         )
         return hashlib.blake2b(b"\0".join(parts), digest_size=16).digest()
 
@@ -101,6 +107,7 @@ class State:
             filter that stands before the lanes.
         sources: The lanes as the lane stages gave them, with raw scores, once a later stage has
             changed ``lanes``; a gate or a learned ranker looks at them.
+        volatile: Whether the next run may well give something else, so that nobody keeps this.
         milliseconds: CPU ms spent per query so far, shape (n,), as if this pipeline ran alone.
         notices: What the reader should know, each once.
         key: Names the content for the memo: equal keys, equal states.
@@ -113,6 +120,7 @@ class State:
     key: str
     mask: NDArray[np.bool_] | None = None
     sources: tuple[Lane, ...] = ()
+    volatile: bool = False
 
     @property
     def evidence(self) -> tuple[Lane, ...]:

@@ -1,7 +1,8 @@
 """The query language of DeepMemo: text → tree → query of an index (docs/query-language.md)."""
 
-from vcplab.memory.syntax.compile import compile_query
-from vcplab.memory.syntax.parser import QuerySyntaxError, parse
+from vcplab.memory.syntax.compile import compile_query, compile_with_notices
+from vcplab.memory.syntax.errors import QuerySyntaxError
+from vcplab.memory.syntax.parser import parse
 from vcplab.memory.syntax.tree import AnyOf, Boosted, Excluded, Phrase, QueryTree, Word
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "QueryTree",
     "Word",
     "compile_query",
+    "compile_with_notices",
     "parse",
 ]

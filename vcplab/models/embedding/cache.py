@@ -3,8 +3,8 @@
 A vector is stored under the embedder's fingerprint and the SHA-256 of role and text, together with
 what encoding it cost, so that a comparison can charge a query the time it would have taken without
 the cache. Texts are encoded in chunks that are stored as they finish: an interrupted run goes on
-where it
-    stopped.
+where it stopped. An embedder that says ``instant = True`` makes vectors as quickly as they could be
+read; they are not kept.
 """
 
 from __future__ import annotations
@@ -84,6 +84,11 @@ class EmbeddingCache:
         cache.notice = notice
         return cache
 
+    @staticmethod
+    def none() -> EmbeddingCache:
+        """A cache that keeps nothing."""
+        return _Nothing()
+
     def get(
         self, fingerprint: str, keys: Sequence[str], dimension: int
     ) -> dict[str, tuple[NDArray[np.float32], float]]:
@@ -109,6 +114,25 @@ class EmbeddingCache:
     def close(self) -> None:
         """Close the file."""
         self._store.close()
+
+
+class _Nothing(EmbeddingCache):
+    def __init__(self) -> None:
+        self.path = None
+        self.notice = ""
+
+    def get(
+        self, fingerprint: str, keys: Sequence[str], dimension: int
+    ) -> dict[str, tuple[NDArray[np.float32], float]]:
+        return {}
+
+    def put(
+        self, fingerprint: str, keys: Sequence[str], vectors: NDArray[np.float32], cost: float
+    ) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 class CachedEmbedder:
@@ -215,9 +239,14 @@ class CachedEmbedder:
 
 
 def cached(embedder: Embedder) -> CachedEmbedder:
-    """The embedder behind the shared cache on disk; a cached one as it is."""
+    """The embedder behind the shared cache on disk; a cached one as it is.
+
+    One that says ``instant = True`` is put behind no cache at all.
+    """
     if isinstance(embedder, CachedEmbedder):
         return embedder
+    if getattr(embedder, "instant", False):
+        return CachedEmbedder(embedder, EmbeddingCache.none())
     return CachedEmbedder(embedder, _shared_cache(str(get_settings().cache_dir)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vcplab.core.errors import MissingDependencyError, NotFoundError
-from vcplab.core.settings import get_settings
+from vcplab.core.errors import MissingDependencyError
+from vcplab.models.folders import folder_digest, model_folder
 
 __all__ = ["SentenceTransformer"]
 
@@ -46,7 +45,7 @@ class SentenceTransformer:
     @property
     def fingerprint(self) -> str:
         """Hash of the model's files."""
-        return f"st-{_folder_digest(str(self.folder()))[:24]}"
+        return f"st-{folder_digest(self.folder())[:24]}"
 
     @property
     def dimension(self) -> int:
@@ -59,8 +58,7 @@ class SentenceTransformer:
         Raises:
             NotFoundError: They are not on this machine and the setting ``offline`` is on.
         """
-        path = Path(self.name_or_path).expanduser()
-        return path if path.is_dir() else _named_folder(self.name_or_path, get_settings().offline)
+        return model_folder(self.name_or_path)
 
     def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit row vectors, shape (len(texts), dimension); the model's document prompt applies."""
@@ -86,24 +84,6 @@ class SentenceTransformer:
         return _load(str(self.folder()))
 
 
-@lru_cache(maxsize=16)
-def _named_folder(name: str, offline: bool) -> Path:
-    # Remembered: a look-up in the hub's cache takes longer than to encode a query.
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise _missing() from error
-    try:
-        return Path(snapshot_download(name, local_files_only=offline))
-    except Exception as error:  # the hub has a dozen kinds; all mean "not to be had"
-        raise NotFoundError(
-            f"There is no model {name!r} on this machine.",
-            where="SentenceTransformer",
-            next_step="Give a folder, or allow one download: "
-            "with vl.override_settings(offline=False): ...",
-        ) from error
-
-
 @lru_cache(maxsize=2)
 def _load(folder: str) -> Any:
     try:
@@ -115,17 +95,6 @@ def _load(folder: str) -> Any:
     # Its bar for 100 tensors that load in 15 ms would be the first thing a notebook shows.
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     return sentence_transformers.SentenceTransformer(folder, local_files_only=True, device="cpu")
-
-
-@lru_cache(maxsize=16)
-def _folder_digest(folder: str) -> str:
-    root = Path(folder)
-    digest = hashlib.sha256()
-    for path in sorted(p for p in root.rglob("*") if p.is_file()):
-        digest.update(path.relative_to(root).as_posix().encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
 
 
 def _missing() -> MissingDependencyError:
