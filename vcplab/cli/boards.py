@@ -53,12 +53,33 @@ def _light_memo(embedder: Any) -> Any:
     return LightMemo(embedder=embedder)
 
 
+def _deep_memo(embedder: Any) -> Any:
+    from vcplab.memory.recipes.deep import DeepMemo
+
+    return DeepMemo(embedder=embedder)
+
+
+def _mesh_memo(embedder: Any) -> Any:
+    from vcplab.memory.recipes.mesh import MeshMemo
+
+    return MeshMemo(embedder=embedder)
+
+
+def _tantivy(embedder: Any) -> Any:
+    from vcplab.memory.stages.lanes import Tantivy
+
+    return Tantivy()
+
+
 # Name on the command line → a function of the embedder (None: the default one).
 SYSTEMS: Mapping[str, Callable[[Any], Any]] = {
     "BM25": _bm25,
     "Dense": _dense,
     "RRF": _rrf,
     "LightMemo": _light_memo,
+    "DeepMemo": _deep_memo,
+    "MeshMemo": _mesh_memo,
+    "Tantivy": _tantivy,
 }
 
 

@@ -33,10 +33,7 @@ from vcplab.core._collect import Collector, GcReport
 from vcplab.core._schema import Schema, nothing_to_read
 from vcplab.core._sqlite import Database, read_only_error
 from vcplab.core.clock import current_clock
-from vcplab.core.errors import (
-    NotFoundError,
-    StateError,
-)
+from vcplab.core.errors import NotFoundError, StateError
 
 __all__ = ["GcReport", "Store"]
 
@@ -70,7 +67,7 @@ class Store:
             by itself after a write that leaves the store a tenth above; None for no limit.
         evictable: Namespaces whose entries may be dropped, because they can be made again; True
             for all. Others are never dropped, however full the store is.
-        durable: Flush every commit to the disk: a power cut loses none, at some milliseconds each.
+        durable: Flush every commit to the disk: a power cut loses none either.
 
     Raises:
         InvalidInputError: ``budget`` is no number of bytes, or ``evictable`` one text.
@@ -264,10 +261,8 @@ class Store:
     def delete(self, namespace: str, key: str) -> bool:
         """Remove a key; whether it was there."""
         query = "DELETE FROM kv WHERE namespace = ? AND key = ?"
-        return (
-            self.execute(query, [checked_text(namespace, "namespace"), checked_text(key, "key")])
-            > 0
-        )
+        found = [checked_text(namespace, "namespace"), checked_text(key, "key")]
+        return self.execute(query, found) > 0
 
     # --- blobs --------------------------------------------------------------------------------
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from vcplab.core.errors import InvalidInputError, NotFoundError
+from vcplab.core.errors import InvalidInputError
 from vcplab.memory.document import Document
 from vcplab.memory.reading.report import ReadReport
+from vcplab.memory.rows import Rows
 from vcplab.memory.shelf import Derived, Lasting, Shelf
 from vcplab.memory.storage.disk import DiskTable
 from vcplab.memory.storage.folder import OPENING, CorpusFolder, ReadingLock
@@ -24,16 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Corpus", "Derived", "Lasting"]
 
-_D = TypeVar("_D", bound=Derived)
-_L = TypeVar("_L", bound=Lasting)
-
 # Rows are numbered anew once more are dead than live, and at least this many.
 _MIN_DEAD = 1000
 # Documents that are read at once when a corpus on disk is gone through.
 _SCAN = 1000
 
 
-class Corpus:
+class Corpus(Rows):
     """Documents with an identity, and what is derived from them.
 
     A document has a *row*, its number in order of arrival; an update gives it a new one. Indexes
@@ -325,73 +319,6 @@ class Corpus:
             ]
         )
 
-    # Rows, for stages
-
-    def document(self, row: int) -> Document:
-        """The document in a row that a current ranking names."""
-        return self.documents([row])[0]
-
-    def documents(self, rows: Iterable[int]) -> list[Document]:
-        """The documents in rows that a current ranking names."""
-        found = self._table.at([int(row) for row in rows])
-        assert None not in found, "rankings only name live rows"
-        return cast("list[Document]", found)
-
-    def docnos(self, rows: Iterable[int]) -> list[str]:
-        """The ids of rows that a current ranking names."""
-        found = self._table.docnos([int(row) for row in rows])
-        assert None not in found, "rankings only name live rows"
-        return cast("list[str]", found)
-
-    def row(self, docno: str) -> int:
-        """The row of a document.
-
-        Raises:
-            NotFoundError: The id is not there.
-        """
-        with self._lock:
-            self._require([docno], "`docno in corpus` tells which are there.")
-            return self._table.find([docno])[docno].row
-
-    @property
-    def rows(self) -> NDArray[np.int64]:
-        """Rows of all documents, ascending."""
-        with self._lock:
-            return self._table.live()
-
-    @property
-    def lock(self) -> AbstractContextManager[Any]:
-        """Held by a retriever while it runs, so that a ranking never meets a half-made change.
-
-        Inside it a corpus that another process writes stays as it was at one moment.
-        """
-        return self._lock
-
-    def derived(self, key: Hashable, make: Callable[[], _D]) -> _D:
-        """The structure kept in memory under ``key``, made if new, brought up to date.
-
-        Args:
-            key: Names what it depends on besides the documents: kind, fingerprint of analyser or
-                embedder, fields.
-            make: Makes an empty one.
-
-        Returns:
-            The structure. The 64 that were asked for last are kept; any other is made again when
-            it is asked for again.
-        """
-        with self._lock:
-            return self._kept.current(key, make, self._table)
-
-    def lasting(self, key: Hashable, make: Callable[[Path | None], _L]) -> _L:
-        """The same for a structure that lives in the corpus's folder, if it has one.
-
-        Args:
-            key: As for :meth:`derived`, made of texts and numbers; its ``repr`` must say all.
-            make: Opens the structure in a folder, or an empty one in memory for None.
-        """
-        with self._lock:
-            return self._kept.lasting(key, make, self._table)
-
     def __getstate__(self) -> tuple[Any, ...]:
         if self._folder is not None:
             # Whoever receives it reads the same folder.
@@ -436,18 +363,6 @@ class Corpus:
         if table.removed > max(len(table), _MIN_DEAD):
             # Rows never leave a run, and runs hold the lock: nobody knows the old numbers.
             table.renumber()
-
-    def _require(self, ids: Sequence[str], next_step: str) -> None:
-        found = self._table.find(ids)
-        missing = [docno for docno in ids if docno not in found]
-        if missing:
-            more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-            raise NotFoundError(
-                f"The corpus has no document {missing[0]!r}{more}.",
-                where=self.name,
-                next_step=next_step,
-                details={"missing": missing[:20]},
-            )
 
 
 def _digested(documents: Document | Iterable[Document]) -> list[tuple[Document, int]]:

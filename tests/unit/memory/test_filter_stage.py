@@ -171,6 +171,8 @@ def test_an_empty_filter_changes_nothing(corpus):
 
 
 def test_why_says_what_was_dropped(corpus):
+    assert (Filter(DRESS) >> vl.BM25()).on(corpus).why("budget", "d0").rank is not None
+    assert (Filter(DRESS) >> vl.BM25()).on(corpus).why("budget", "d1").rank is None
     system = vl.BM25(candidates=30) >> Filter(FieldCondition("price", "lt", 2))
     assert system.on(corpus).why("budget", "d1").rank is not None
     assert system.on(corpus).why("budget", "d2").rank is None

@@ -28,6 +28,9 @@ class MeshMemo(Recipe):
     ``meshMemoSearch``. (The original recalls by vectors alone, compares metadata instead of
     meaning for variety, and cuts at cosine 0.5: facts/vcp-memory §7.)
 
+    The defaults were chosen on train queries (benchmarks/README.md): a mild preference for recent
+    diaries helps there, variety neither helps nor hurts at 0.9 and costs below it.
+
     Attributes:
         filters: What may be found, in any spelling of
             :func:`~vcplab.memory.filters.spelling.as_condition`; None for everything.
@@ -37,8 +40,9 @@ class MeshMemo(Recipe):
         diversity_sampling: Choose the final ones by maximal marginal relevance
             (:class:`~vcplab.memory.stages.diversity.MMR`).
         diversity_lambda: Weight of relevance there, 0 to 1; 1 changes nothing.
-        time_decay: Half-life after which freshness counts half (``"30d"``,
-            :class:`~vcplab.memory.stages.ranking.Decay`); None for none.
+        time_decay: Half-life of freshness (:class:`~vcplab.memory.stages.ranking.Decay`); None
+            for none. Undated documents keep their score.
+        decay_floor: The share of a score that age cannot take away.
         rerank: True for the quick rerank by :class:`~vcplab.memory.stages.proximity.Proximity`, a
             reranker, or a ranking stage.
         rerank_depth: How many candidates are reranked.
@@ -53,8 +57,9 @@ class MeshMemo(Recipe):
     initial_top_k: int = 100
     final_top_k: int = 10
     diversity_sampling: bool = False
-    diversity_lambda: float = 0.7
-    time_decay: str | float | None = None
+    diversity_lambda: float = 0.9
+    time_decay: str | float | None = "1y"
+    decay_floor: float = 0.8
     rerank: bool | Reranker | Stage = False
     rerank_depth: int = 50
     bm25_weight: float = 0.3
@@ -81,7 +86,7 @@ class MeshMemo(Recipe):
         if self.filters is not None:
             found = Filter(self.filters) >> found
         if self.time_decay is not None:
-            found = found >> Decay(self.time_decay)
+            found = found >> Decay(self.time_decay, self.decay_floor)
         reranker = reranking(self.rerank, self.rerank_depth)
         if reranker is not None:
             found = found >> reranker

@@ -15,7 +15,7 @@ from vcplab.memory.index.derived import dense_documents
 from vcplab.memory.index.ports import Ranking
 from vcplab.memory.stages.base import Context, Output, Stage, StageKind
 from vcplab.memory.stages.likeness import by_meaning, by_terms
-from vcplab.memory.stages.rerank import reordered
+from vcplab.memory.stages.reordering import reordered
 from vcplab.memory.stages.state import State
 from vcplab.protocol.ports import Embedder
 from vcplab.text.normalise import normalise

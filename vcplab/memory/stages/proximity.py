@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vcplab.core.errors import InvalidInputError
 from vcplab.memory.index.ports import Ranking
 from vcplab.memory.stages.base import Context, Output, Stage, StageKind
-from vcplab.memory.stages.rerank import reordered
+from vcplab.memory.stages.reordering import reordered
 from vcplab.memory.stages.state import State
 from vcplab.text.analysis import Analyzer, default_analyzer
 

@@ -1,133 +1,180 @@
-"""Rerank: the first part of a list in the order of a model that reads query and document."""
+"""Reranking: the first candidates judged again by a model that reads query and document together.
+
+It belongs before anything that shortens the list (facts/vcp-memory §13.6): what a reranker never
+sees it cannot lift. A list is reranked as a whole or not at all, so that scores of two kinds never
+stand in one order.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Literal, get_args
+import inspect
+from collections.abc import Sequence
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vcplab.core.errors import InvalidInputError, VCPError
+from vcplab.memory.corpus import Corpus
 from vcplab.memory.document import FIELDS
 from vcplab.memory.index.ports import Ranking
 from vcplab.memory.stages.base import Context, Output, Stage, StageKind
 from vcplab.memory.stages.state import State
+from vcplab.models.reranking.lists import score_lists
 from vcplab.protocol.ports import Reranker
 
-__all__ = ["Rerank", "reordered"]
+__all__ = ["OnError", "Rerank"]
 
 OnError = Literal["keep", "raise"]
-# Constant of reciprocal rank fusion (Cormack et al. 2009).
-_RRF = 60
+
+_DAMPING = 60  # of reciprocal ranks (Cormack et al., SIGIR 2009)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Rerank(Stage):
-    """Order the first ``k`` of a list by a reranker; what lies behind keeps its order.
+    """Reorder the first ``k`` by a reranker; the others follow in the order they had.
+
+    ::
+
+        LightMemo() >> Rerank(CrossEncoder("models/bge-reranker-v2-m3"), k=50)
+        LightMemo() >> Rerank(HTTPReranker(url, dialect="tei"), weight=0.7)
+
+    With ``weight`` 1 the scores are the reranker's own, and those behind the first ``k`` count down
+    below the lowest of them. With less, both orders are blended by reciprocal rank, ranks from 1:
+    weight / (60 + rank by the reranker) + (1 − weight) / (60 + rank before), without the first part
+    behind the first ``k`` (LightMemo's, facts/vcp-memory §5).
 
     Attributes:
-        reranker: :class:`vcplab.CrossEncoder`, :class:`vcplab.HTTPReranker`, or anything with
-            ``name``, ``fingerprint`` and ``score(query, documents)``.
-        k: How many are reranked.
-        weight: Share of the reranker: 1 orders by it alone; below 1, by
-            ``weight / (60 + its rank) + (1 − weight) / (60 + rank before)`` (facts/vcp-memory §5).
-        on_error: When the reranker fails for a query: ``keep`` the whole list as it was, with a
-            notice (never half of it), or ``raise``.
-        fields: Which fields of a document it reads.
+        reranker: A :class:`~vcplab.models.reranking.cross_encoder.CrossEncoder`, an
+            :class:`~vcplab.models.reranking.http.HTTPReranker`, or an object with ``name``,
+            ``fingerprint`` and ``score(query, documents)``.
+        k: How many of each list are judged.
+        fields: Which fields of a document the reranker reads.
+        weight: The reranker's share, 0 to 1. At 0 it is not asked.
+        on_error: What happens where the reranker fails: ``keep`` the whole list of that query as it
+            was, with a notice, or ``raise``. A model that is missing is always raised.
     """
 
     kind: ClassVar[StageKind] = "ranking"
-    reranker: Reranker | Any
+    reranker: Reranker
     k: int = 50
+    _: dataclasses.KW_ONLY
+    fields: tuple[str, ...] = ("text",)
     weight: float = 1.0
     on_error: OnError = "keep"
-    fields: tuple[str, ...] = ("text",)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fields", tuple(self.fields))
-        wanted = ("name", "fingerprint", "score")
-        if not all(hasattr(self.reranker, name) for name in wanted):
+        # Looked up on the class: to read a fingerprint would read the model's files.
+        missing = object()
+        parts = ("name", "fingerprint", "score")
+        if isinstance(self.reranker, type) or any(
+            inspect.getattr_static(self.reranker, part, missing) is missing for part in parts
+        ):
             raise InvalidInputError(
                 f"{self.reranker!r} is no reranker.",
                 where="reranker",
-                next_step='Give vl.CrossEncoder("name or folder"), vl.HTTPReranker("http://…"), or '
-                f"an object with {', '.join(wanted)}.",
+                next_step='Give one: vl.CrossEncoder("name or folder"), vl.HTTPReranker(url), or '
+                f"an object with {', '.join(parts)}.",
             )
-        if self.k < 1 or not 0 < self.weight <= 1:
+        if isinstance(self.k, bool) or not isinstance(self.k, int | np.integer) or self.k < 1:
             raise InvalidInputError(
-                f"k={self.k}, weight={self.weight} rerank nothing.",
-                where="Rerank",
-                next_step="k counts from 1; weight is above 0 and at most 1.",
+                f"k={self.k!r} is no number of documents.",
+                where="k",
+                next_step="Give a whole number from 1; 50 to 100 are usual.",
             )
-        if self.on_error not in get_args(OnError) or not set(self.fields) <= set(FIELDS):
+        object.__setattr__(self, "fields", tuple(self.fields))
+        unknown = [name for name in self.fields if name not in FIELDS]
+        if unknown or not self.fields:
             raise InvalidInputError(
-                f"on_error={self.on_error!r}, fields={self.fields!r} are not known.",
-                where="Rerank",
-                next_step=f"on_error: {', '.join(get_args(OnError))}; fields: {', '.join(FIELDS)}.",
+                f"{unknown or 'nothing'} cannot be read by a reranker.",
+                where="fields",
+                next_step=f"Choose among {', '.join(FIELDS)}.",
             )
+        if not 0 <= self.weight <= 1:
+            raise InvalidInputError(
+                f"weight={self.weight} is outside [0, 1].",
+                where="weight",
+                next_step="1 is the reranker alone; 0.5 gives both orders the same say.",
+            )
+        if self.on_error not in get_args(OnError):
+            raise InvalidInputError(
+                f"on_error={self.on_error!r} is not known.",
+                where="on_error",
+                next_step=f"Use {' or '.join(get_args(OnError))}.",
+            )
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether results may be kept between runs.
+
+        Not if it is unknown which model scores, and not if a service may fail and leave lists as
+        they were: that would be kept as if it were its judgement.
+        """
+        final = self.on_error == "raise" or bool(getattr(self.reranker, "local", False))
+        return super().cacheable and final and bool(getattr(self.reranker, "cacheable", True))
+
+    def prepare(self, corpus: Corpus) -> None:
+        """Load the reranker, so that the first query is not charged for it."""
+        ready = getattr(self.reranker, "prepare", None)
+        if callable(ready) and self.weight > 0:
+            ready()
 
     def apply(self, state: State, context: Context) -> Output:
         """Rerank every list."""
         (lane,) = state.lanes
-        rankings = []
-        notices: dict[str, None] = {}
-        for query, ranking in zip(state.queries, lane.rankings, strict=True):
-            head = ranking.head(self.k)
-            documents = context.corpus.documents(head.rows.tolist())
-            texts = [doc.field_text(self.fields) for doc in documents]
-            try:
-                scores = self._scores(query.text, texts)
-            except VCPError as error:
-                if self.on_error == "raise":
-                    raise
-                notices[
-                    f"{self.reranker.name} failed, so the order before it was kept: {error.message}"
-                ] = None
-                rankings.append(ranking)
-                continue
-            rankings.append(self._ordered(ranking, scores))
-        lane = dataclasses.replace(lane, name=self.name, rankings=tuple(rankings), scorer=None)
-        # What a service failed to do this time it may do the next.
-        return Output(lanes=(lane,), notices=tuple(notices), volatile=bool(notices))
+        results: Sequence[NDArray[np.float64] | VCPError]
+        if self.weight > 0:
+            queries = [query.text for query in state.queries]
+            texts = [self._texts(context.corpus, ranking) for ranking in lane.rankings]
+            results = score_lists(self.reranker, queries, texts)
+        else:
+            results = [np.zeros(min(self.k, len(ranking))) for ranking in lane.rankings]
+        failures = [result for result in results if isinstance(result, VCPError)]
+        if failures and self.on_error == "raise":
+            raise failures[0]
+        rankings = tuple(
+            ranking if isinstance(result, VCPError) else self._reranked(ranking, result)
+            for ranking, result in zip(lane.rankings, results, strict=True)
+        )
+        # No cosine and no BM25 any more, whatever the lane was.
+        changed = dataclasses.replace(
+            lane, name=self.name, scale="fused", rankings=rankings, scorer=None
+        )
+        return Output(lanes=(changed,), notices=self._notices(failures, len(results)))
 
-    def _scores(self, query: str, texts: list[str]) -> NDArray[np.float64]:
-        if not texts:
-            return np.empty(0)
-        scores = np.asarray(self.reranker.score(query, texts), np.float64)
-        if scores.shape != (len(texts),) or not np.isfinite(scores).all():
-            raise InvalidInputError(
-                f"The reranker gave scores of shape {scores.shape} for {len(texts)} documents, or "
-                "scores that are no numbers.",
-                where=self.reranker.name,
-                next_step="Return one finite number per document.",
-            )
-        return scores
+    def _texts(self, corpus: Corpus, ranking: Ranking) -> list[str]:
+        documents = corpus.documents(ranking.rows[: self.k].tolist())
+        return [document.field_text(self.fields) for document in documents]
 
-    def _ordered(self, ranking: Ranking, scores: NDArray[np.float64]) -> Ranking:
-        if self.weight < 1:
-            before = np.arange(1, len(scores) + 1)
-            rank = np.empty(len(scores))
-            rank[np.lexsort((before, -scores))] = before
-            scores = self.weight / (_RRF + rank) + (1 - self.weight) / (_RRF + before)
-        return reordered(ranking, scores)
+    def _reranked(self, before: Ranking, scores: NDArray[np.float64]) -> Ranking:
+        total, judged = len(before), len(scores)
+        if not judged:
+            return before
+        if self.weight == 1:
+            lowest = float(scores.min())
+            # As wide as it must be to be seen beside a score of this size.
+            step = max(1.0, abs(lowest) * 1e-9)
+            behind = lowest - step * np.arange(1, total - judged + 1)
+            return Ranking.of(before.rows, np.concatenate([scores, behind]))
+        # What ties for the reranker keeps the order it had.
+        place = np.empty(judged, np.int64)
+        place[np.argsort(-scores, kind="stable")] = np.arange(1, judged + 1)
+        blended = (1 - self.weight) / (_DAMPING + np.arange(1, total + 1))
+        blended[:judged] += self.weight / (_DAMPING + place)
+        return Ranking.of(before.rows, blended)
+
+    def _notices(self, failures: Sequence[VCPError], total: int) -> tuple[str, ...]:
+        counts: dict[str, int] = {}
+        for error in failures:
+            reason = f"{error.message} {error.next_step or ''}".strip()
+            counts[reason] = counts.get(reason, 0) + 1
+        return tuple(
+            f"{self.reranker.name} could not rerank {count} of {total} lists, which keep their "
+            f"order. {reason}"
+            for reason, count in counts.items()
+        )
 
     def _describe(self) -> str:
-        return f"Rerank({self.reranker.name}, {self.k})"
-
-
-def reordered(ranking: Ranking, scores: NDArray[np.float64]) -> Ranking:
-    """A list with new scores for its first entries; the rest follows in its order, just below.
-
-    Args:
-        ranking: The list.
-        scores: Finite, one for each of the first entries, shape (n,).
-    """
-    n = len(scores)
-    order = np.lexsort((np.arange(n), -scores))
-    rows = np.concatenate([ranking.rows[:n][order], ranking.rows[n:]])
-    rest = len(ranking) - n
-    floor = float(scores.min()) if n else 0.0
-    # Small steps keep the scores strictly falling without claiming anything about distances.
-    behind = floor - (1 + np.arange(rest)) * max(1.0, abs(floor)) * 1e-6
-    return Ranking(rows, np.concatenate([scores[order], behind]))
+        share = "" if self.weight == 1 else f", weight={self.weight:g}"
+        return f"Rerank({self.reranker.name}, k={self.k}{share})"

@@ -211,7 +211,9 @@ class CachedEmbedder:
             # Loading a model is not the cost of a text: one throw-away text loads and warms it.
             encode(["warm-up"])
             _warm.add(self.fingerprint)
-        with _progress(len(keys), self.name) as step:
+        # What is made as quickly as it is read needs no bar.
+        total = 0 if isinstance(self.cache, _Nothing) else len(keys)
+        with _progress(total, self.name) as step:
             for at in range(0, len(keys), _CHUNK):
                 chunk = keys[at : at + _CHUNK]
                 began = time.process_time()

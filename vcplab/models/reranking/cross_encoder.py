@@ -147,8 +147,9 @@ class CrossEncoder:
             for asked in [clean(query)]
             for document in own
         ]
-        ends = np.cumsum([len(own) for own in documents])[:-1]
-        return np.split(self._predict(pairs) if pairs else np.empty(0), ends)
+        scores = self._predict(pairs) if pairs else np.empty(0)
+        ends = np.cumsum([len(own) for own in documents], dtype=np.int64)
+        return [scores[end - len(own) : end] for own, end in zip(documents, ends, strict=True)]
 
     def _predict(self, pairs: list[tuple[str, str]]) -> NDArray[np.float64]:
         model, lock = self._model()

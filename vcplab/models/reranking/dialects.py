@@ -92,7 +92,8 @@ class Dialect:
             Slot.DOCUMENTS: list(documents),
             Slot.COUNT: len(documents),
         }
-        return _filled(self.request, values)
+        body: dict[str, Any] = _filled(self.request, values)
+        return body
 
     def read(self, answer: Any, count: int) -> Reply:
         """The scores in an answer, put in the order of the documents that were sent.
