@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from vcplab.core.settings import Settings, get_settings, override_settings
     from vcplab.core.workspace import Workspace
     from vcplab.evaluation import datasets
+    from vcplab.evaluation.calibration import fit_gate, reliability
     from vcplab.evaluation.comparison import Comparison, compare
     from vcplab.evaluation.tuning import tune
     from vcplab.memory.advanced import AdvancedMemory
+    from vcplab.memory.chunking import chunk
     from vcplab.memory.corpus import Corpus
     from vcplab.memory.document import Document
     from vcplab.memory.filters.spelling import field
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
     from vcplab.memory.stages.diversity import MMR, Dedup
     from vcplab.memory.stages.filters import Filter
     from vcplab.memory.stages.fusion import RRF, Convex
+    from vcplab.memory.stages.gate import Gate, GateModel
     from vcplab.memory.stages.lanes import BM25, Dense, Tantivy
+    from vcplab.memory.stages.parents import Expand, Parents
     from vcplab.memory.stages.proximity import Proximity
     from vcplab.memory.stages.queries import Exclusions, QueryLanguage, Rewrite
     from vcplab.memory.stages.ranking import Decay, Top
@@ -60,7 +64,10 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Dense": ("vcplab.memory.stages.lanes", "Dense"),
     "Document": ("vcplab.memory.document", "Document"),
     "Exclusions": ("vcplab.memory.stages.queries", "Exclusions"),
+    "Expand": ("vcplab.memory.stages.parents", "Expand"),
     "Filter": ("vcplab.memory.stages.filters", "Filter"),
+    "Gate": ("vcplab.memory.stages.gate", "Gate"),
+    "GateModel": ("vcplab.memory.stages.gate", "GateModel"),
     "HTTPReranker": ("vcplab.models.reranking.http", "HTTPReranker"),
     "HashEmbedder": ("vcplab.models.embedding.hashing", "HashEmbedder"),
     "LSA": ("vcplab.models.embedding.lsa", "LSA"),
@@ -69,6 +76,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "MeshMemo": ("vcplab.memory.recipes.mesh", "MeshMemo"),
     "MiniLM": ("vcplab.models.embedding.minilm", "MiniLM"),
     "OnnxEmbedder": ("vcplab.models.embedding.onnx", "OnnxEmbedder"),
+    "Parents": ("vcplab.memory.stages.parents", "Parents"),
     "Proximity": ("vcplab.memory.stages.proximity", "Proximity"),
     "QueryLanguage": ("vcplab.memory.stages.queries", "QueryLanguage"),
     "RRF": ("vcplab.memory.stages.fusion", "RRF"),
@@ -82,11 +90,14 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "VCPErrorCode": ("vcplab.core.errors", "VCPErrorCode"),
     "Workspace": ("vcplab.core.workspace", "Workspace"),
     "allow_nested_loops": ("vcplab.core.loop", "allow_nested_loops"),
+    "chunk": ("vcplab.memory.chunking", "chunk"),
     "compare": ("vcplab.evaluation.comparison", "compare"),
     "datasets": ("vcplab.evaluation.datasets", None),
     "field": ("vcplab.memory.filters.spelling", "field"),
+    "fit_gate": ("vcplab.evaluation.calibration", "fit_gate"),
     "get_settings": ("vcplab.core.settings", "get_settings"),
     "override_settings": ("vcplab.core.settings", "override_settings"),
+    "reliability": ("vcplab.evaluation.calibration", "reliability"),
     "run": ("vcplab.core.loop", "run"),
     "submit": ("vcplab.core.loop", "submit"),
     "tune": ("vcplab.evaluation.tuning", "tune"),
@@ -109,13 +120,17 @@ __all__ = [
     "Dense",
     "Document",
     "Exclusions",
+    "Expand",
     "Filter",
+    "Gate",
+    "GateModel",
     "HTTPReranker",
     "HashEmbedder",
     "LightMemo",
     "MeshMemo",
     "MiniLM",
     "OnnxEmbedder",
+    "Parents",
     "Proximity",
     "QueryLanguage",
     "Rerank",
@@ -129,11 +144,14 @@ __all__ = [
     "Workspace",
     "__version__",
     "allow_nested_loops",
+    "chunk",
     "compare",
     "datasets",
     "field",
+    "fit_gate",
     "get_settings",
     "override_settings",
+    "reliability",
     "run",
     "submit",
     "tune",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from vcplab.memory.explanation import Why
 
-__all__ = ["Hits", "Retriever", "Run"]
+__all__ = ["Hits", "Retriever", "Run", "parse_queries"]
 
 _DEFAULT_K = 10
 
@@ -226,7 +226,7 @@ class Retriever:
         """
         import pandas as pd
 
-        qids, parsed = _parse_queries(queries)
+        qids, parsed = parse_queries(queries)
         with self.corpus.lock:
             state = self._state(parsed, _positive(k), memo)
             rankings = [ranking.head(k) for ranking in state.lanes[0].rankings]
@@ -300,7 +300,8 @@ def _positive(k: int) -> int:
     return int(k)
 
 
-def _parse_queries(queries: pd.DataFrame | Sequence[str]) -> tuple[list[str], tuple[Query, ...]]:
+def parse_queries(queries: pd.DataFrame | Sequence[str]) -> tuple[list[str], tuple[Query, ...]]:
+    """Ids and queries of texts or of a frame, as :meth:`Retriever.run` takes them."""
     import pandas as pd
 
     records: list[dict[Any, Any]]

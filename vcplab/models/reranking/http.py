@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import hashlib
 import json
-import ssl
 from collections.abc import Coroutine, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from difflib import get_close_matches
@@ -19,7 +17,6 @@ from pydantic import SecretStr
 from vcplab.core.errors import (
     InvalidDataError,
     InvalidInputError,
-    MissingDependencyError,
     VCPError,
 )
 from vcplab.core.loop import blocking, on_library_loop
@@ -27,17 +24,15 @@ from vcplab.models.reranking.address import (
     checked_key,
     checked_url,
     completed,
-    is_loopback,
     shown,
     without_key,
 )
+from vcplab.models.reranking.connection import http_library, malformed, new_client, post
 from vcplab.models.reranking.dialects import DIALECTS, Dialect, Reply
 from vcplab.models.reranking.failures import (
     Patience,
     is_passing,
-    pause_asked_for,
     refused,
-    too_slow,
     unreachable,
 )
 from vcplab.models.reranking.lists import clean
@@ -53,8 +48,6 @@ T = TypeVar("T")
 # Longer than anyone waits in a notebook: a service that asks for more has failed.
 _LONGEST_PAUSE = 60.0
 _LONGEST_BACKOFF = 8.0
-# An answer with the documents of a batch in it is far smaller.
-_MOST_BYTES = 32 * 2**20
 
 
 class _Slots:
@@ -179,7 +172,7 @@ class HTTPReranker:
 
     def prepare(self) -> None:
         """Make sure that requests can be made; nothing is sent."""
-        _httpx()
+        http_library()
 
     @on_library_loop
     async def ascore(self, query: str, documents: Sequence[str]) -> NDArray[np.float64]:
@@ -226,7 +219,7 @@ class HTTPReranker:
             for query, own in zip(queries, documents, strict=True)
         ]
         patience = Patience()
-        async with self._client() as client:
+        async with new_client(self.endpoint, self._secret, self.concurrency) as client:
             return await _together(
                 [self._list(client, query, own, patience) for query, own in cleaned]
             )
@@ -285,79 +278,30 @@ class HTTPReranker:
             for attempt in range(self.retries + 1):
                 if patience.ended is not None:
                     raise patience.ended
-                asked_for: float | None = None
+                pause = min(self.backoff * 2**attempt, _LONGEST_BACKOFF)
                 try:
-                    status, asked_for, answer = await self._post(client, content)
-                except _httpx().TransportError as error:
+                    answer = await post(client, self.endpoint, content, self.timeout)
+                except http_library().TransportError as error:
                     failure = unreachable(str(error) or type(error).__name__, self._where)
                 else:
-                    if 200 <= status < 300:
-                        return self._read(answer, len(documents))
-                    said = without_key(answer.decode("utf-8", "replace"), self._secret)
-                    failure = refused(status, said, self._where)
-                    if not is_passing(status):
+                    if 200 <= answer.status < 300:
+                        return self._read(answer.content, len(documents))
+                    said = without_key(answer.content.decode("utf-8", "replace"), self._secret)
+                    failure = refused(answer.status, said, self._where)
+                    if not is_passing(answer.status):
                         raise failure
-                pause = min(self.backoff * 2**attempt, _LONGEST_BACKOFF)
-                if asked_for is not None:
-                    pause = asked_for
+                    pause = pause if answer.pause is None else answer.pause
                 if attempt == self.retries or pause > _LONGEST_PAUSE:
                     raise failure
                 await asyncio.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _post(
-        self, client: httpx2.AsyncClient, content: bytes
-    ) -> tuple[int, float | None, bytes]:
-        """Status, pause asked for, and body of one answer."""
-        received = bytearray()
-        try:
-            async with (
-                asyncio.timeout(self.timeout),
-                client.stream("POST", self.endpoint, content=content) as response,
-            ):
-                async for chunk in response.aiter_bytes():
-                    received += chunk
-                    if len(received) > _MOST_BYTES:
-                        raise self._malformed("does not end")
-                return response.status_code, pause_asked_for(response.headers), bytes(received)
-        except TimeoutError:
-            raise too_slow(self.timeout, self._where) from None
-        except _httpx().DecodingError:
-            raise self._malformed("is compressed in a broken way") from None
-        except _httpx().InvalidURL as error:
-            raise InvalidInputError(
-                f"The url is no address: {error}.", where="url", next_step="Check the host's name."
-            ) from None
-
     def _read(self, answer: bytes, count: int) -> Reply:
         try:
             parsed = json.loads(answer)
         except (ValueError, RecursionError):
-            raise self._malformed("is no JSON") from None
+            raise malformed("is no JSON", self._where) from None
         return self._dialect.read(parsed, count)
-
-    def _malformed(self, what: str) -> InvalidDataError:
-        return InvalidDataError(
-            f"The reranker's answer {what}.",
-            where=self._where,
-            next_step="Check that the url is that of a rerank service, and not of its web page.",
-        )
-
-    def _client(self) -> httpx2.AsyncClient:
-        library = _httpx()
-        near = is_loopback(self.endpoint)
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if self._secret is not None:
-            headers["Authorization"] = f"Bearer {self._secret.get_secret_value()}"
-        client: httpx2.AsyncClient = library.AsyncClient(
-            headers=headers,
-            # Certificates take 40 ms to read, and plain HTTP on this machine needs none.
-            verify=_no_certificates() if near and self.url.startswith("http:") else _tls(),
-            timeout=None,  # the limit is on the whole request, in _post
-            limits=library.Limits(max_connections=self.concurrency),
-            trust_env=not near,
-        )
-        return client
 
     @property
     def _dialect(self) -> Dialect:
@@ -395,25 +339,3 @@ async def _together(coroutines: list[Coroutine[Any, Any, T]]) -> list[T]:
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
     return [task.result() for task in tasks]
-
-
-def _httpx() -> Any:
-    try:
-        import httpx2
-    except ImportError as error:
-        raise MissingDependencyError(
-            "Reranking by a service needs the package httpx2.",
-            next_step="pip install httpx2, or rerank with a local model: vl.CrossEncoder(folder).",
-        ) from error
-    return httpx2
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    context: ssl.SSLContext = _httpx().create_ssl_context()
-    return context
-
-
-@functools.cache
-def _no_certificates() -> ssl.SSLContext:
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
