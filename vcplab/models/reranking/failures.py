@@ -53,7 +53,12 @@ class Patience:
     def failed(self, error: VCPError) -> None:
         """A list was not scored."""
         self._in_a_row += 1
-        if self._in_a_row >= self.most or error.details.get("status") in _HOPELESS:
+        if self._in_a_row >= self.most:
+            self.ended = self.ended or error
+
+    def refused(self, error: VCPError) -> None:
+        """One request was refused."""
+        if error.details.get("status") in _HOPELESS:
             self.ended = self.ended or error
 
 

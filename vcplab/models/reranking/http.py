@@ -289,6 +289,7 @@ class HTTPReranker:
                     said = without_key(answer.content.decode("utf-8", "replace"), self._secret)
                     failure = refused(answer.status, said, self._where)
                     if not is_passing(answer.status):
+                        patience.refused(failure)  # before the slot is free for the next one
                         raise failure
                     pause = pause if answer.pause is None else answer.pause
                 if attempt == self.retries or pause > _LONGEST_PAUSE:
