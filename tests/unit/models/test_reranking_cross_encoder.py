@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import pickle
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+import vcplab as vl
 from vcplab.core.errors import (
     InvalidDataError,
     InvalidInputError,
@@ -18,6 +20,7 @@ from vcplab.core.errors import (
     NotFoundError,
     StateError,
 )
+from vcplab.memory.stages.rerank import Rerank
 from vcplab.models.reranking import CrossEncoder, cross_encoder, score_lists
 from vcplab.protocol.ports import Reranker
 
@@ -142,6 +145,22 @@ def test_scores_are_those_of_the_library(folder):
     # One pair at a time pads nothing and rounds otherwise.
     small = CrossEncoder(str(folder), batch_size=1).score(QUERY, DOCUMENTS)
     np.testing.assert_allclose(small, wanted, atol=1e-3)
+
+
+@pytest.mark.dense
+def test_a_pipeline_is_reranked(folder):
+    texts = {topic: SENTENCE.format(topic) for topic in TOPICS}
+    corpus = vl.Corpus([vl.Document(topic, text) for topic, text in texts.items()])
+    # Every document has what is asked for in the first place; one is about it.
+    plain = vl.Rewrite(lambda query: dataclasses.replace(query, terms={"spoke": 1.0}), whole=True)
+    model = CrossEncoder(str(folder))
+    retriever = (plain >> vl.BM25() >> Rerank(model)).on(corpus)
+    run = retriever.run(list(TOPICS))
+    assert run.frame.loc[run.frame["rank"] == 0, "docno"].tolist() == list(TOPICS)
+    assert len(run.frame) == 9
+    wanted = model.score("kitchen", [texts["kitchen"]])[0]
+    assert retriever.search("kitchen", 1)[0].score == pytest.approx(wanted, abs=1e-3)
+    assert run.notices == ()
 
 
 @pytest.mark.dense

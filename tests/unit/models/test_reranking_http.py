@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vcplab.core.clock import FrozenClock, use_clock
 from vcplab.core.errors import (
     InvalidDataError,
     InvalidInputError,
@@ -33,11 +34,12 @@ from vcplab.core.errors import (
 )
 from vcplab.core.loop import run, submit
 from vcplab.models.reranking import DIALECTS, HTTPReranker, score_lists
+from vcplab.models.reranking.failures import pause_asked_for
 from vcplab.protocol.ports import Reranker
 
 pytest.importorskip("httpx2", reason="needs httpx2")
 
-KEY = "sk-Very/Secret\\Key-0123456789"
+KEY = "sk-Very/Hush\\Key-0123456789"
 
 
 def score_of(text):
@@ -286,6 +288,24 @@ def test_a_pause_that_is_asked_for_is_kept(service):
     assert 0.3 <= time.monotonic() - began < 3
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("7", 7.0),
+        (" 0.5 ", 0.5),
+        ("Sun, 01 Mar 2026 01:00:30 GMT", 30.0),
+        ("Sun, 01 Mar 2026 00:00:00 GMT", 0.0),
+        ("", None),
+        ("-3", None),
+        ("soon", None),
+        ("nan", None),
+    ],
+)
+def test_what_a_pause_may_be_written_as(text, seconds):
+    with use_clock(FrozenClock("2026-03-01T09:00+08:00")):
+        assert pause_asked_for({"retry-after": text}) == seconds
+
+
 def test_nobody_waits_for_an_hour(service):
     service.faults["all"] = fault(429, b"", Retry_After="3600")
     with pytest.raises(VCPError, match="HTTP 429"):
@@ -496,24 +516,24 @@ def test_the_key_is_never_shown(service, caplog):
         shown += traceback.format_exception(error)
     shown += [record.getMessage() for record in caplog.records]
     with pytest.raises(InvalidInputError) as caught:
-        HTTPReranker("http://x", api_key="sk-Very\nSecret")
+        HTTPReranker("http://x", api_key="sk-Very\nHush")
     shown.append(str(caught.value))
     with pytest.raises(InvalidInputError) as caught:
-        HTTPReranker("http://user:Secret@x")
+        HTTPReranker("http://user:Hush@x")
     shown.append(str(caught.value))
     assert caplog.records, "the HTTP library does log"
-    assert [text for text in shown if "Secret" in text] == []
+    assert [text for text in shown if "Hush" in text] == []
     assert reranker(service, api_key="other").fingerprint == model.fingerprint
     assert reranker(service, api_key="other") == model
 
 
 def test_a_key_in_the_query_is_not_shown(service):
     service.faults["all"] = fault(400)
-    model = HTTPReranker(f"{service.url}/v2/rerank?key=Secret")
+    model = HTTPReranker(f"{service.url}/v2/rerank?key=Hush")
     with pytest.raises(InvalidInputError) as caught:
         model.score("q", DOCUMENTS)
-    assert service.requests[0][0] == "/v2/rerank?key=Secret"
-    assert "Secret" not in str(caught.value)
+    assert service.requests[0][0] == "/v2/rerank?key=Hush"
+    assert "Hush" not in str(caught.value)
 
 
 def test_the_environments_proxy_is_not_used_for_this_machine(service, monkeypatch):
@@ -550,6 +570,12 @@ def test_a_url_is_completed_by_the_dialect(url, endpoint):
 def test_what_is_no_url_is_refused_where_it_is_written(url):
     with pytest.raises(InvalidInputError, match="The url"):
         HTTPReranker(url)
+
+
+def test_a_host_that_cannot_be_one_is_named():
+    with pytest.raises(InvalidInputError, match="no address") as caught:
+        HTTPReranker("http://\u2603.localhost").score("q", DOCUMENTS)
+    assert caught.value.where == "url"
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ _HEAP, _SMALL_HEAP = 128_000_000, 15_000_000
 _FEW = 1000
 # Rows that one clause names; a mask of more is applied to a longer list of hits.
 _MAX_NAMED = 2000
+# Hits that are fetched beyond those asked for, to see where a tie ends.
+_SPARE = 10
 # Ranges of rows that one clause names.
 _MAX_RANGES = 64
 
@@ -238,22 +240,20 @@ class TantivyIndex:
             return Ranking.empty()
         if clause is not None:
             asked = self._both(asked, clause)
-        limit = k
+        # Segments do not know each other's rows: where the k-th ties with the last one that was
+        # fetched, the smallest rows among all who tie may still be missing.
+        single = searcher.num_segments <= 1
+        limit = k if single else k + _SPARE
         if within is not None and clause is None:
             # As many more as the mask is likely to take away, and some.
-            limit = min(int(1.2 * k / within.share) + 10, len(within) + k)
+            limit = min(int(1.2 * k / within.share) + _SPARE, len(within) + k)
         while True:
             rows, scores = self._hits(searcher, asked, limit)
             exhausted = len(rows) < limit
+            lowest = scores[-1] if len(scores) else 0.0
             if within is not None and clause is None:
                 keep = within.allows(rows)
-                lowest = scores[-1] if len(scores) else 0.0
                 rows, scores = rows[keep], scores[keep]
-            else:
-                lowest = scores[-1] if len(scores) else 0.0
-            # Segments do not know each other's rows: where the k-th ties with the last one that
-            # was fetched, the smallest rows among all who tie may still be missing.
-            single = searcher.num_segments <= 1
             settled = len(rows) >= k and (single or scores[k - 1] > lowest)
             if exhausted or settled:
                 return Ranking.of(rows, scores, k)
