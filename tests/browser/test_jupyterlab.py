@@ -46,6 +46,23 @@ def test_first_notebook_runs_and_shows_the_table(lab: Lab) -> None:
     assert text - ground > 80, "the table cannot be read in the dark theme"
 
 
+def test_second_notebook_shows_hits_reasons_and_reliability(lab: Lab) -> None:
+    lab.open_notebook("02_memory_on_disk.ipynb")
+    lab.run_all()
+    lab.wait_idle(150)
+    assert lab.errors() == []
+    tables = lab.page.locator(".jp-OutputArea-output table")
+    captions = tables.locator("caption").all_inner_texts()
+    assert any("DeepMemo" in caption for caption in captions)
+    assert any("AUROC" in caption for caption in captions)
+    why = tables.filter(has_text="does not meet the condition").first
+    why.scroll_into_view_if_needed()
+    assert "filter" in why.inner_text()
+    board = tables.filter(has_text="MeshMemo + variety").first
+    assert len(board.locator("tbody tr").all()) >= 6
+    lab.screenshot_all("02_memory_on_disk_whole")
+
+
 def test_stop_button_cancels_a_blocking_call(lab: Lab) -> None:
     lab.write_notebook(
         "stop.ipynb",

@@ -61,9 +61,13 @@ def score(
     scores = tuple(
         task.measure(result.outputs(s), list(measures.values())) for s in range(len(infos))
     )
+    volatile = any(
+        output.get("volatile") for s in range(len(infos)) for output in result.outputs(s).values()
+    )
     result.release()
     # The key names the corpus as it was before the run.
-    if key is not None and not result.failures and task.fingerprint == state:
+    kept = not result.failures and not volatile and task.fingerprint == state
+    if key is not None and kept:
         with _lock:
             _scored[key] = (result, scores)
             while len(_scored) > _KEPT:

@@ -8,6 +8,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from vcplab.core.errors import (
     NotFoundError,
     VCPError,
 )
+from vcplab.evaluation.data import RetrievalData
 from vcplab.memory import Memo
 from vcplab.memory.index.ports import Ranking
 from vcplab.memory.stages.base import Context
@@ -278,10 +280,41 @@ def test_identity_and_parameters():
 def test_what_may_be_kept_between_runs():
     url = "http://127.0.0.1:9"
     assert Rerank(CrossEncoder("x")).cacheable
-    assert not Rerank(HTTPReranker(url)).cacheable, "a failure would be kept"
-    assert Rerank(HTTPReranker(url), on_error="raise").cacheable
-    assert not Rerank(HTTPReranker(url, dialect="tei"), on_error="raise").cacheable
-    assert not (vl.BM25() >> Rerank(Judge())).cacheable
+    assert Rerank(HTTPReranker(url)).cacheable
+    assert not Rerank(HTTPReranker(url, dialect="tei")).cacheable, "it is not known which model"
+    # A class of this file may change unseen, but its fingerprint is its word.
+    assert (vl.BM25() >> Rerank(Judge())).cacheable
+
+
+def test_what_a_failure_left_as_it_was_is_not_kept(corpus):
+    retriever = (vl.BM25() >> Rerank(Failing())).on(vl.Corpus([vl.Document("a", "bad good")]))
+    assert retriever.run(["good", "bad"]).volatile
+    assert not retriever.run(["good"]).volatile
+    assert retriever.run(["good", "bad"], 5, Memo()).volatile
+
+
+def test_a_comparison_asks_again_after_a_failure(tmp_path):
+    class Recovering(Judge):
+        def score(self, query, documents):
+            super().score(query, documents)
+            if len(self.asked) == 1:
+                raise VCPError("The model is out.")
+            return np.arange(len(documents), dtype=float)
+
+    data = RetrievalData(
+        "tiny",
+        vl.Corpus([vl.Document("a", "good text"), vl.Document("b", "good")]),
+        pd.DataFrame({"qid": ["1"], "query": ["good"]}),
+        pd.DataFrame({"qid": ["1"], "docno": ["a"], "label": [1]}),
+    )
+    judge = Recovering()
+    system = vl.BM25() >> Rerank(judge)
+    boards = []
+    for _ in range(3):
+        boards.append(vl.compare([system], data, cache=tmp_path / "c.sqlite3"))
+    assert len(judge.asked) == 2, "the failure was not kept, the success was"
+    assert any("could not rerank" in text for text in map(str, boards[0].notices))
+    assert not any("could not rerank" in text for text in map(str, boards[1].notices))
 
 
 def test_a_memo_shares_the_work(corpus):

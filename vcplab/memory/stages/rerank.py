@@ -106,13 +106,11 @@ class Rerank(Stage):
 
     @property
     def cacheable(self) -> bool:
-        """Whether results may be kept between runs.
+        """Whether results may be kept between runs: only if it is known which model scores.
 
-        Not if it is unknown which model scores, and not if a service may fail and leave lists as
-        they were: that would be kept as if it were its judgement.
+        Lists that a failure left as they were are never kept (:attr:`Output.volatile`).
         """
-        final = self.on_error == "raise" or bool(getattr(self.reranker, "local", False))
-        return super().cacheable and final and bool(getattr(self.reranker, "cacheable", True))
+        return super().cacheable and bool(getattr(self.reranker, "cacheable", True))
 
     def prepare(self, corpus: Corpus) -> None:
         """Load the reranker, so that the first query is not charged for it."""
@@ -141,7 +139,11 @@ class Rerank(Stage):
         changed = dataclasses.replace(
             lane, name=self.name, scale="fused", rankings=rankings, scorer=None
         )
-        return Output(lanes=(changed,), notices=self._notices(failures, len(results)))
+        return Output(
+            lanes=(changed,),
+            notices=self._notices(failures, len(results)),
+            volatile=bool(failures),
+        )
 
     def _texts(self, corpus: Corpus, ranking: Ranking) -> list[str]:
         documents = corpus.documents(ranking.rows[: self.k].tolist())

@@ -10,7 +10,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,9 @@ from vcplab.core.errors import (
     InvalidDataError,
     InvalidInputError,
     MissingDependencyError,
-    NotFoundError,
     StateError,
 )
-from vcplab.core.settings import get_settings
+from vcplab.models.folders import model_folder
 from vcplab.models.reranking.lists import checked_scores, clean
 
 __all__ = ["Activation", "CrossEncoder"]
@@ -74,9 +73,6 @@ class CrossEncoder:
     activation: Activation | None = None
     _pinned: _Pinned = field(default_factory=_Pinned, init=False, repr=False, compare=False)
 
-    local: ClassVar[bool] = True
-    """It fails for good or not at all: no service behind it can be down for a while."""
-
     def __post_init__(self) -> None:
         object.__setattr__(self, "name_or_path", str(self.name_or_path))
         for name, value in (("batch_size", self.batch_size), ("max_length", self.max_length)):
@@ -113,8 +109,7 @@ class CrossEncoder:
         Raises:
             NotFoundError: They are not on this machine and the setting ``offline`` is on.
         """
-        path = Path(self.name_or_path).expanduser()
-        return path if path.is_dir() else _named_folder(self.name_or_path, get_settings().offline)
+        return model_folder(self.name_or_path)
 
     def prepare(self) -> None:
         """Load the model now rather than with the first document."""
@@ -185,24 +180,6 @@ class CrossEncoder:
 
 
 _loading = threading.Lock()
-
-
-@lru_cache(maxsize=16)
-def _named_folder(name: str, offline: bool) -> Path:
-    # Remembered: a look-up in the hub's cache takes longer than to score a pair.
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise _missing() from error
-    try:
-        return Path(snapshot_download(name, local_files_only=offline))
-    except Exception as error:  # the hub has a dozen kinds; all mean "not to be had"
-        raise NotFoundError(
-            f"There is no model {name!r} on this machine.",
-            where="CrossEncoder",
-            next_step="Give a folder, or allow one download: "
-            "with vl.override_settings(offline=False): ...",
-        ) from error
 
 
 def _stamp(folder: str) -> _Stamp:
