@@ -77,6 +77,10 @@ class NeighbourGraph:
             keys = np.arange(begin, begin + len(part), dtype=np.uint64)
             self._index.add(keys, part, threads=self._threads)
 
+    def nearest(self, vector: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+        """Positions of about the nearest to one vector, at most ``count``."""
+        return self._index.search(vector, min(count, len(self))).keys.astype(np.int64)  # type: ignore[no-any-return]
+
     def search(self, vectors: NDArray[np.float32], count: int) -> NDArray[np.int64]:
         """Positions of about the nearest, shape (n, count), nearest first; -1 where there is none.
 
@@ -85,12 +89,12 @@ class NeighbourGraph:
             count: How many.
         """
         wanted = min(count, len(self))
-        single = len(vectors) == 1
-        found = self._index.search(vectors[0] if single else vectors, wanted)
         keys = np.full((len(vectors), wanted), -1, np.int64)
-        if single:
-            keys[0, : len(found.keys)] = found.keys
+        if len(vectors) == 1:
+            one = self.nearest(vectors[0], wanted)
+            keys[0, : len(one)] = one
             return keys
+        found = self._index.search(vectors, wanted)
         got = found.keys.astype(np.int64)
         keys[:, : got.shape[1]] = got
         keys[np.arange(wanted)[None, :] >= np.asarray(found.counts)[:, None]] = -1
