@@ -74,12 +74,12 @@ def _tantivy(embedder: Any) -> Any:
 # Name on the command line → a function of the embedder (None: the default one).
 SYSTEMS: Mapping[str, Callable[[Any], Any]] = {
     "BM25": _bm25,
+    "Tantivy": _tantivy,
     "Dense": _dense,
     "RRF": _rrf,
     "LightMemo": _light_memo,
     "DeepMemo": _deep_memo,
     "MeshMemo": _mesh_memo,
-    "Tantivy": _tantivy,
 }
 
 

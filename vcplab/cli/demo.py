@@ -9,7 +9,7 @@ from vcplab.cli import boards
 
 __all__ = ["SUMMARY", "add_arguments", "run"]
 
-SUMMARY = "Compare LightMemo with BM25, dense vectors and RRF on the bundled diaries."
+SUMMARY = "Compare the memory engines on the bundled diaries."
 
 _REPORT = "vcplab-demo-report.html"
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compare the four systems on the test queries, print the tables, write the report."""
+    """Compare all systems on the test queries, print the tables, write the report."""
     from vcplab.evaluation.comparison import compare
 
     board = compare(
