@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from vcplab.core.errors import NotFoundError
+from vcplab.core.errors import NotFoundError, ReadOnlyError
 from vcplab.memory.document import Document
 from vcplab.memory.shelf import Derived, Lasting, Shelf
 from vcplab.memory.storage.table import DocumentTable
@@ -93,6 +93,27 @@ class Rows:
         """
         with self._lock:
             return self._kept.lasting(key, make, self._table)
+
+    def drop_indexes(self) -> None:
+        """Give up every index, in memory and on disk; each is made again when it is next needed.
+
+        For a folder that has collected indexes of analysers and embedders that are no longer used,
+        or deleted documents whose traces in Tantivy's statistics matter.
+
+        Raises:
+            ReadOnlyError: The corpus is open read-only.
+        """
+        with self._lock:
+            self._refuse_read_only()
+            self._kept.drop()
+
+    def _refuse_read_only(self) -> None:
+        if getattr(self._table, "read_only", False):
+            raise ReadOnlyError(
+                "The corpus is open read-only.",
+                where=self.name,
+                next_step="Do it where it is open for writing.",
+            )
 
     def _require(self, ids: Sequence[str], next_step: str) -> None:
         found = self._table.find(ids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import ExitStack
@@ -155,6 +156,15 @@ class Shelf:
     def clear(self) -> None:
         """Give up everything in memory; it is made again, or opened, when it is asked for."""
         self._kept.clear()
+
+    def drop(self) -> None:
+        """Give up everything, in the folder too.
+
+        Windows keeps what somebody has open until the next time.
+        """
+        self._kept.clear()
+        if self.home is not None:
+            shutil.rmtree(self.home, ignore_errors=True)
 
     def _place(self, key: Hashable) -> Generations:
         assert self.home is not None

@@ -85,7 +85,10 @@ class VectorIndex:
             return "usearch is not installed: every one of many vectors is compared."
         if self._graph is None:
             return ""
-        return f"{len(self):,} vectors are searched approximately; index.recall() measures it."
+        return (
+            f"{len(self):,} vectors are searched approximately; Dense().recall(corpus, queries) "
+            "measures how well."
+        )
 
     # Changes
 

@@ -317,6 +317,20 @@ class Dense(_LaneStage):
         self._kept(corpus)
         self._languages(corpus)
 
+    def recall(self, corpus: Corpus, queries: Sequence[str], k: int = 10) -> float:
+        """The share of the true nearest ``k`` that the index finds, mean over the queries.
+
+        1.0 while every vector is compared; below it where a graph names the candidates.
+
+        Args:
+            corpus: The documents.
+            queries: Questions as users ask them.
+            k: How many.
+        """
+        with corpus.lock:
+            kept = self._kept(corpus)
+            return kept.index.recall(kept.embedder.embed_queries(list(queries)), k)
+
     def _kept(self, corpus: Corpus) -> DenseDocuments:
         return dense_documents(corpus, self.embedder, self.fields)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 import subprocess
 import sys
 import textwrap
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -322,3 +325,48 @@ def test_an_interrupted_index_is_not_half_there(folder, monkeypatch):
         monkeypatch.setattr(TantivyIndex, "commit", plain)
         found = [p.docno for p in Tantivy().on(corpus).search("moon")]
         assert sorted(found) == ["a", "b", "c"]
+
+
+def test_indexes_can_be_dropped(folder):
+    with Corpus.open(folder) as corpus, Corpus.open(folder, read_only=True) as reader:
+        corpus.add(docs("a", "b", text="moon {}"))
+        before = [(p.docno, p.score) for p in Tantivy().on(corpus).search("moon")]
+        assert [(p.docno, p.score) for p in Tantivy().on(reader).search("moon")] == before
+        assert any((folder / "indexes").iterdir())
+        corpus.drop_indexes()
+        assert not (folder / "indexes").exists()
+        assert [(p.docno, p.score) for p in Tantivy().on(reader).search("moon")] == before
+        assert [(p.docno, p.score) for p in Tantivy().on(corpus).search("moon")] == before
+        with pytest.raises(ReadOnlyError):
+            reader.drop_indexes()
+    Corpus(docs("a")).drop_indexes()
+
+
+def test_deleted_documents_leave_the_statistics_when_indexes_are_dropped(folder):
+    with Corpus.open(folder) as corpus:
+        corpus.add(docs(*"abcdef", text="moon {}"))
+        Tantivy().on(corpus).search("moon")
+        corpus.delete(list("bcdef"))
+        corpus.drop_indexes()
+        alone = Tantivy().on(Corpus(docs("a", text="moon {}"))).search("moon")[0].score
+        assert Tantivy().on(corpus).search("moon")[0].score == alone
+
+
+def test_a_folder_of_the_first_version_opens(tmp_path):
+    """Golden: written once by version 1 and never again."""
+    golden = Path(__file__).parent / "golden" / "corpus-v1"
+    shutil.copytree(golden, tmp_path / "old")
+    with Corpus.open(tmp_path / "old") as corpus:
+        assert corpus.fingerprint == "c1b4aba19dbc2cfaa1138cb605d1bb27"
+        assert corpus["b"].tags == ("标签",)
+        assert corpus["b"].metadata == {"n": (1, 2), "day": date(2026, 2, 28)}
+        assert corpus["b"].time == datetime(2026, 2, 28, 9, tzinfo=timezone(timedelta(hours=8)))
+        assert [p.docno for p in Tantivy().on(corpus).search("预算")] == ["b"]
+        corpus.add(docs("new"))
+        assert corpus.version == 4
+
+
+def test_recall_of_the_dense_lane(folder):
+    with Corpus.open(folder) as corpus:
+        corpus.add([Document(str(n), word) for n, word in enumerate(WORDS)])
+        assert Dense(HashEmbedder(32)).recall(corpus, ["budget", "月亮"], 3) == 1.0
