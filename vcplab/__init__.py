@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from vcplab.memory.recipes.deep import DeepMemo
     from vcplab.memory.recipes.light import LightMemo
     from vcplab.memory.recipes.mesh import MeshMemo
+    from vcplab.memory.stages.dense import Dense
     from vcplab.memory.stages.diversity import MMR, Dedup
     from vcplab.memory.stages.filters import Filter
     from vcplab.memory.stages.fusion import RRF, Convex
     from vcplab.memory.stages.gate import Gate, GateModel
-    from vcplab.memory.stages.lanes import BM25, Dense, Tantivy
+    from vcplab.memory.stages.lexical import BM25, Tantivy
     from vcplab.memory.stages.parents import Expand, Parents
     from vcplab.memory.stages.proximity import Proximity
     from vcplab.memory.stages.queries import Exclusions, QueryLanguage, Rewrite
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 _EXPORTS: dict[str, tuple[str, str | None]] = {
     "AdvancedMemory": ("vcplab.memory.advanced", "AdvancedMemory"),
     "Analyzer": ("vcplab.text.analysis", "Analyzer"),
-    "BM25": ("vcplab.memory.stages.lanes", "BM25"),
+    "BM25": ("vcplab.memory.stages.lexical", "BM25"),
     "Comparison": ("vcplab.evaluation.comparison", "Comparison"),
     "Convex": ("vcplab.memory.stages.fusion", "Convex"),
     "Corpus": ("vcplab.memory.corpus", "Corpus"),
@@ -61,7 +62,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Decay": ("vcplab.memory.stages.ranking", "Decay"),
     "Dedup": ("vcplab.memory.stages.diversity", "Dedup"),
     "DeepMemo": ("vcplab.memory.recipes.deep", "DeepMemo"),
-    "Dense": ("vcplab.memory.stages.lanes", "Dense"),
+    "Dense": ("vcplab.memory.stages.dense", "Dense"),
     "Document": ("vcplab.memory.document", "Document"),
     "Exclusions": ("vcplab.memory.stages.queries", "Exclusions"),
     "Expand": ("vcplab.memory.stages.parents", "Expand"),
@@ -84,7 +85,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Rewrite": ("vcplab.memory.stages.queries", "Rewrite"),
     "SentenceTransformer": ("vcplab.models.embedding.sentence", "SentenceTransformer"),
     "Settings": ("vcplab.core.settings", "Settings"),
-    "Tantivy": ("vcplab.memory.stages.lanes", "Tantivy"),
+    "Tantivy": ("vcplab.memory.stages.lexical", "Tantivy"),
     "Top": ("vcplab.memory.stages.ranking", "Top"),
     "VCPError": ("vcplab.core.errors", "VCPError"),
     "VCPErrorCode": ("vcplab.core.errors", "VCPErrorCode"),

@@ -30,13 +30,13 @@ DEFAULT_METRICS = "nDCG@10,R@20,RR"
 
 
 def _bm25(embedder: Any) -> Any:
-    from vcplab.memory.stages.lanes import BM25
+    from vcplab.memory.stages.lexical import BM25
 
     return BM25()
 
 
 def _dense(embedder: Any) -> Any:
-    from vcplab.memory.stages.lanes import Dense
+    from vcplab.memory.stages.dense import Dense
 
     return Dense(embedder)
 
@@ -66,7 +66,7 @@ def _mesh_memo(embedder: Any) -> Any:
 
 
 def _tantivy(embedder: Any) -> Any:
-    from vcplab.memory.stages.lanes import Tantivy
+    from vcplab.memory.stages.lexical import Tantivy
 
     return Tantivy()
 

@@ -44,7 +44,7 @@ def _import() -> Iterator[Check]:
 
 def _search() -> Iterator[Check]:
     from vcplab.evaluation.datasets import load
-    from vcplab.memory.stages.lanes import BM25
+    from vcplab.memory.stages.lexical import BM25
 
     corpus = load("diaries").corpus
     retriever = BM25().on(corpus)

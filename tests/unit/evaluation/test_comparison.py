@@ -254,7 +254,7 @@ def test_threads_and_serial_agree(data, system) -> None:
 def test_processes_and_serial_agree(data) -> None:
     from loky import get_reusable_executor
 
-    from vcplab.memory.stages.lanes import BM25
+    from vcplab.memory.stages.lexical import BM25
 
     serial = compare([BM25()], data, cache=False, block=10, **FAST)
     try:

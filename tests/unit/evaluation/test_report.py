@@ -101,7 +101,7 @@ def test_reports_replace_each_other_whole(hostile, tmp_path, monkeypatch) -> Non
 
 def test_report_of_one_system_and_of_bundled_data(system, tmp_path) -> None:
     from vcplab.evaluation.datasets import load
-    from vcplab.memory.stages.lanes import BM25
+    from vcplab.memory.stages.lexical import BM25
 
     board = compare(BM25(), load("diaries"), "RR", **FAST)
     page = board.report(tmp_path / "r.html").read_text(encoding="utf-8")

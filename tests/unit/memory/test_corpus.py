@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vcplab.core.errors import InvalidInputError, NotFoundError
 from vcplab.memory.corpus import Corpus
 from vcplab.memory.document import Document
-from vcplab.memory.stages.lanes import BM25
+from vcplab.memory.stages.lexical import BM25
 
 
 class Recorder:

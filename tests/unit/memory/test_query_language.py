@@ -16,7 +16,7 @@ from vcplab.memory.index.ports import StructuredQuery
 from vcplab.memory.index.postings import PostingsIndex
 from vcplab.memory.index.tantivy import TantivyIndex
 from vcplab.memory.index.weighting import BM25Weighting
-from vcplab.memory.stages.lanes import BM25, Tantivy
+from vcplab.memory.stages.lexical import BM25, Tantivy
 from vcplab.memory.syntax import (
     AnyOf,
     Boosted,

@@ -18,10 +18,11 @@ from vcplab.memory.corpus import Corpus
 from vcplab.memory.document import Document
 from vcplab.memory.index.ports import Ranking
 from vcplab.memory.stages.base import Context, Stage
+from vcplab.memory.stages.dense import Dense
 from vcplab.memory.stages.diversity import MMR, Dedup
 from vcplab.memory.stages.fusion import Convex
 from vcplab.memory.stages.gate import FEATURES, Gate, GateModel
-from vcplab.memory.stages.lanes import BM25, Dense
+from vcplab.memory.stages.lexical import BM25
 from vcplab.memory.stages.likeness import by_meaning, by_terms
 from vcplab.memory.stages.parents import Expand, Parents
 from vcplab.memory.stages.proximity import Proximity

@@ -9,8 +9,9 @@ from vcplab.core.errors import InvalidInputError
 from vcplab.memory.filters import Condition
 from vcplab.memory.recipes.base import Recipe, checked_count, fused, reranking
 from vcplab.memory.stages.base import Stage
+from vcplab.memory.stages.dense import Dense
 from vcplab.memory.stages.filters import Filter
-from vcplab.memory.stages.lanes import Dense, Syntax, Tantivy
+from vcplab.memory.stages.lexical import Syntax, Tantivy
 from vcplab.memory.stages.queries import Exclusions, QueryLanguage
 from vcplab.protocol.ports import Embedder, Reranker
 from vcplab.text.analysis import Analyzer

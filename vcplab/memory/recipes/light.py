@@ -8,7 +8,8 @@ from typing import Any
 from vcplab.memory.index.weighting import Variant
 from vcplab.memory.recipes.base import Recipe, checked_count, fused, reranking
 from vcplab.memory.stages.base import Stage
-from vcplab.memory.stages.lanes import BM25, Dense
+from vcplab.memory.stages.dense import Dense
+from vcplab.memory.stages.lexical import BM25
 from vcplab.protocol.ports import Embedder, Reranker
 from vcplab.text.analysis import Analyzer
 

@@ -8,9 +8,10 @@ from typing import Any
 from vcplab.memory.filters import Condition
 from vcplab.memory.recipes.base import Recipe, checked_count, fused, reranking
 from vcplab.memory.stages.base import Stage
+from vcplab.memory.stages.dense import Dense
 from vcplab.memory.stages.diversity import MMR
 from vcplab.memory.stages.filters import Filter
-from vcplab.memory.stages.lanes import Dense, Tantivy
+from vcplab.memory.stages.lexical import Tantivy
 from vcplab.memory.stages.ranking import Decay
 from vcplab.protocol.ports import Embedder, Reranker
 from vcplab.text.analysis import Analyzer

@@ -24,8 +24,9 @@ from vcplab.core.errors import (
 )
 from vcplab.memory.corpus import Corpus
 from vcplab.memory.document import Document
+from vcplab.memory.stages.dense import Dense
 from vcplab.memory.stages.fusion import RRF
-from vcplab.memory.stages.lanes import BM25, Dense, Tantivy
+from vcplab.memory.stages.lexical import BM25, Tantivy
 from vcplab.models.embedding.hashing import HashEmbedder
 
 WORDS = ["budget", "plan", "harbour", "猫在屋顶", "预算讨论", "train", "月亮"]

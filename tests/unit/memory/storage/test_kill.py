@@ -14,7 +14,8 @@ import pytest
 
 from vcplab.memory.corpus import Corpus
 from vcplab.memory.document import Document
-from vcplab.memory.stages.lanes import Dense, Tantivy
+from vcplab.memory.stages.dense import Dense
+from vcplab.memory.stages.lexical import Tantivy
 from vcplab.models.embedding.hashing import HashEmbedder
 
 CHILD = """
