@@ -203,29 +203,39 @@ class Shelf:
         folder = place.current()
         kept = self._kept.pop(key, None)
         if kept is not None and kept.folder == folder:
-            # Another process may have been faster.
-            kept.value.reload()
-            kept.added, kept.removed = kept.value.seen()
+            try:
+                # Another process may have been faster.
+                kept.value.reload()
+                kept.added, kept.removed = kept.value.seen()
+            except InvalidDataError:
+                kept = None
         else:
             kept = None if folder is None else self._opened(key, place, folder, make, table)
         # Ahead of a reader's snapshot is another process's progress. Ahead of the writer itself
         # it belongs to documents that are no more (a restored copy of the table).
         if kept is not None and kept.is_ahead(table) and not getattr(table, "read_only", False):
             kept = None
-        fresh = kept is None
+        if kept is not None:
+            try:
+                self._bring_up(key, kept, table, fresh=False)
+            except InvalidDataError:
+                kept = None  # damaged: made again like one that cannot be opened
         if kept is None:
             begun = place.begin(_about(key, table))
             kept = _Kept(make(begun), table.epoch, begun)
-        self._kept.pop(key, None)
-        if fresh or kept.is_behind(table):
-            # What fails on the way is not kept: the next one opens what was last committed.
-            kept.catch_up(table)
-            kept.value.commit(kept.added, kept.removed)
+            self._bring_up(key, kept, table, fresh=True)
         assert kept.folder is not None
         if place.current() != kept.folder:
             place.publish(kept.folder)
         self._keep(key, kept)
         return kept
+
+    def _bring_up(self, key: Hashable, kept: _Kept, table: DocumentTable, *, fresh: bool) -> None:
+        # What fails on the way is not kept: the next one opens what was last committed.
+        self._kept.pop(key, None)
+        if fresh or kept.is_behind(table):
+            kept.catch_up(table)
+            kept.value.commit(kept.added, kept.removed)
 
     def _keep(self, key: Hashable, kept: _Kept) -> None:
         self._kept[key] = kept

@@ -167,6 +167,29 @@ def test_rows_are_known_though_the_note_is_behind(tmp_path):
     assert TantivyIndex(tmp_path).seen() == (6, 0)
 
 
+def test_leavings_of_a_killed_process_are_no_obstacle(tmp_path):
+    """Found by kill -9: the same operations give the same file names again."""
+    index = built([["a"], ["b"], ["c"]], tmp_path)
+    index.commit(3, 0)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    index.delete([1])
+    index.commit(3, 1)
+    (leaving,) = (file for file in tmp_path.iterdir() if file.suffix == ".del")
+    content, listed = leaving.read_bytes(), (tmp_path / ".managed.json").read_bytes()
+    # Back to the first commit, but for the file that the second had begun to write.
+    for file in tmp_path.iterdir():
+        if file.name not in before:
+            file.unlink()
+    for name, old in before.items():
+        (tmp_path / name).write_bytes(old)
+    leaving.write_bytes(content)
+    (tmp_path / ".managed.json").write_bytes(listed)
+    again = TantivyIndex(tmp_path)
+    again.delete([1])
+    again.commit(3, 1)
+    assert len(again) == 2
+
+
 def test_damage_is_told(tmp_path):
     built([["a"]], tmp_path).commit(1, 0)
     (tmp_path / "meta.json").write_text("{", encoding="utf-8")

@@ -123,7 +123,10 @@ class TantivyIndex:
         with self._lock:
             if self._writer is not None:
                 writer, self._writer = self._writer, None
-                writer.commit()
+                try:
+                    writer.commit()
+                except ValueError as error:
+                    raise self._unwritable(error) from error
                 # Merging ends before anybody looks, so that segments, and with them the
                 # statistics, do not depend on timing.
                 writer.wait_merging_threads()
@@ -210,13 +213,21 @@ class TantivyIndex:
             # One thread: one segment where several would write several, which are slower to read.
             try:
                 self._writer = self._index.writer(heap, 1)
+                if self._folder is not None:
+                    # A process that was killed leaves files that no commit names. Doing over what
+                    # it did gives them the same names, and Tantivy overwrites nothing.
+                    self._writer.garbage_collect_files()
             except ValueError as error:
-                raise InvalidDataError(
-                    f"The index cannot be written: {str(error)[:300]}.",
-                    where=str(self._folder),
-                    next_step="Close the program that writes to it, or delete the folder.",
-                ) from error
+                raise self._unwritable(error) from error
         return self._writer
+
+    def _unwritable(self, error: ValueError) -> InvalidDataError:
+        return InvalidDataError(
+            f"The index cannot be written: {str(error)[:300]}.",
+            where=str(self._folder),
+            next_step="Close the program that writes to it, or delete the folder: the index is "
+            "made again from the documents.",
+        )
 
     def _fresh(self) -> Any:
         if self._writer is not None:
