@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,12 +171,15 @@ def _examples(
     for qid, docno, label in data.qrels[["qid", "docno", "label"]].itertuples(index=False):
         if label > 0:
             judged.setdefault(str(qid), set()).add(str(docno))
-    corpus: Any = data.corpus
-    with corpus.lock:
+    corpus = data.corpus
+
+    def examined() -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         system.prepare(corpus)
         state = system._run(State.start(queries), Context(corpus, max(k, 10)))
         answered = [
             bool(judged.get(qid, set()) & set(corpus.docnos(ranking.head(k).rows.tolist())))
             for qid, ranking in zip(qids, state.lanes[0].rankings, strict=True)
         ]
-    return gate_features(state), np.array(answered, np.bool_)
+        return gate_features(state), np.array(answered, np.bool_)
+
+    return corpus.consistently(examined)

@@ -13,7 +13,8 @@ from vcplab.memory.reading.report import ReadReport
 from vcplab.memory.rows import Rows
 from vcplab.memory.shelf import Derived, Lasting, Shelf
 from vcplab.memory.storage.disk import DiskTable
-from vcplab.memory.storage.folder import OPENING, CorpusFolder, ReadingLock
+from vcplab.memory.storage.folder import OPENING, CorpusFolder
+from vcplab.memory.storage.reading import ReadingLock
 from vcplab.memory.storage.table import HASH_MODULUS, DocumentTable, MemoryTable
 
 if TYPE_CHECKING:

@@ -102,8 +102,9 @@ def explain(system: Stage, corpus: Corpus, query: Query, docno: str, k: int) -> 
     Raises:
         NotFoundError: The corpus has no such document.
     """
-    accounts: list[StageAccount] = []
-    with corpus.lock:
+
+    def asked() -> tuple[StageAccount, ...]:
+        accounts: list[StageAccount] = []
         row = corpus.row(docno)
 
         def watch(stage: Stage, before: State, after: State) -> None:
@@ -111,7 +112,9 @@ def explain(system: Stage, corpus: Corpus, query: Query, docno: str, k: int) -> 
 
         system.prepare(corpus)
         system._run(State.start((query,)), Context(corpus, k, watch=watch))
-    return Why(query.text, docno, system.name, tuple(accounts))
+        return tuple(accounts)
+
+    return Why(query.text, docno, system.name, corpus.consistently(asked))
 
 
 def _account(stage: Stage, before: State, after: State, row: int) -> list[StageAccount]:

@@ -167,8 +167,7 @@ class Retriever:
 
     def prepare(self) -> Retriever:
         """Build indexes and encode documents now rather than at the first query."""
-        with self.corpus.lock:
-            self.system.prepare(self.corpus)
+        self.corpus.consistently(lambda: self.system.prepare(self.corpus))
         return self
 
     def search(
@@ -204,10 +203,13 @@ class Retriever:
         wanted = getattr(self.system, "top_k", _DEFAULT_K) if k is None else _positive(k)
         vector = None if query_embedding is None else np.asarray(query_embedding, np.float32)
         parsed = Query(query, vector, _as_time(asked_at, query))
-        # Held until rows have become documents: another thread may be changing the corpus.
-        with self.corpus.lock:
+
+        def found() -> tuple[State, tuple[Passage, ...]]:
             state = self._state((parsed,), wanted, None)
-            passages = tuple(self._passages(state.lanes[0].rankings[0].head(wanted)))
+            return state, tuple(self._passages(state.lanes[0].rankings[0].head(wanted)))
+
+        # Together until rows have become documents: others may be changing the corpus.
+        state, passages = self.corpus.consistently(found)
         return Hits(query, passages, self.name, state.notices)
 
     def run(
@@ -227,10 +229,14 @@ class Retriever:
         import pandas as pd
 
         qids, parsed = parse_queries(queries)
-        with self.corpus.lock:
+
+        def found() -> tuple[State, list[Ranking], list[str]]:
             state = self._state(parsed, _positive(k), memo)
             rankings = [ranking.head(k) for ranking in state.lanes[0].rankings]
-            docnos = self.corpus.docnos(row for r in rankings for row in r.rows.tolist())
+            rows = (row for ranking in rankings for row in ranking.rows.tolist())
+            return state, rankings, self.corpus.docnos(rows)
+
+        state, rankings, docnos = self.corpus.consistently(found)
         counts = [len(ranking) for ranking in rankings]
         frame = pd.DataFrame(
             {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,15 +11,20 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from vcplab.core.errors import NotFoundError, ReadOnlyError
+from vcplab.core.errors import NotFoundError, ReadOnlyError, StateError
 from vcplab.memory.document import Document
-from vcplab.memory.shelf import Derived, Lasting, Shelf
+from vcplab.memory.shelf import Derived, IndexAheadError, Lasting, Shelf
+from vcplab.memory.storage.reading import ReadingLock
 from vcplab.memory.storage.table import DocumentTable
 
 __all__ = ["Rows"]
 
 _D = TypeVar("_D", bound=Derived)
 _L = TypeVar("_L", bound=Lasting)
+_T = TypeVar("_T")
+
+# Moments that are looked at before a reader gives up; each waits a little longer.
+_ATTEMPTS = 50
 
 
 class Rows:
@@ -68,6 +74,31 @@ class Rows:
         Inside it a corpus that another process writes stays as it was at one moment.
         """
         return self._lock
+
+    def consistently(self, work: Callable[[], _T]) -> _T:
+        """Do something with documents and indexes of one moment, under :attr:`lock`.
+
+        Args:
+            work: Reads only; done again at a newer moment if another process has meanwhile taken
+                an index further than the moment's documents.
+
+        Raises:
+            StateError: Another process writes so fast that no moment holds still.
+        """
+        if isinstance(self._lock, ReadingLock) and self._lock.is_held():
+            return work()  # the moment is the caller's, who looks again
+        for attempt in range(_ATTEMPTS):
+            with self._lock:
+                try:
+                    return work()
+                except IndexAheadError:
+                    pass
+            time.sleep(0.002 * attempt)
+        raise StateError(
+            "Another process changes this corpus faster than it can be read.",
+            where=self.name,
+            next_step="Try again when it writes less.",
+        )
 
     def derived(self, key: Hashable, make: Callable[[], _D]) -> _D:
         """The structure kept in memory under ``key``, made if new, brought up to date.

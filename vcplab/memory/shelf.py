@@ -15,7 +15,7 @@ from vcplab.memory.document import Document
 from vcplab.memory.storage.generations import Generations
 from vcplab.memory.storage.table import DocumentTable
 
-__all__ = ["Derived", "Lasting", "Shelf"]
+__all__ = ["Derived", "IndexAheadError", "Lasting", "Shelf"]
 
 _D = TypeVar("_D", bound="Derived")
 _L = TypeVar("_L", bound="Lasting")
@@ -56,6 +56,13 @@ class Lasting(Derived, Protocol):
     def reload(self) -> None:
         """Take over what another process has committed since; forget what was not committed."""
         ...
+
+
+class IndexAheadError(Exception):
+    """An index on disk knows more than this reader's moment: another process went on meanwhile.
+
+    Never seen by users: ``Corpus.consistently`` looks again at a newer moment.
+    """
 
 
 class _Kept:
@@ -140,6 +147,9 @@ class Shelf:
             kept = None
         if kept is None and folder is not None:
             kept = self._opened(key, place, folder, make, table)
+        if kept is not None and _reads(table) and kept.is_ahead(table):
+            self._kept.pop(key, None)
+            raise IndexAheadError
         if kept is None or kept.is_behind(table):
             with ExitStack() as held:
                 try:
@@ -181,7 +191,10 @@ class Shelf:
         table: DocumentTable,
     ) -> _Kept | None:
         """A generation on disk, or None if it is of other documents or cannot be read."""
-        if place.about(folder) != _about(key, table):
+        about, mine = place.about(folder), _about(key, table)
+        if about != mine:
+            if _reads(table) and about.get("epoch", 0) > mine["epoch"]:
+                raise IndexAheadError
             return None
         try:
             value = make(folder)
@@ -211,9 +224,11 @@ class Shelf:
                 kept = None
         else:
             kept = None if folder is None else self._opened(key, place, folder, make, table)
-        # Ahead of a reader's snapshot is another process's progress. Ahead of the writer itself
-        # it belongs to documents that are no more (a restored copy of the table).
-        if kept is not None and kept.is_ahead(table) and not getattr(table, "read_only", False):
+        if kept is not None and kept.is_ahead(table):
+            # Ahead of a reader's moment is another process's progress. Ahead of the writer itself
+            # it belongs to documents that are no more (a restored copy of the table).
+            if _reads(table):
+                raise IndexAheadError
             kept = None
         if kept is not None:
             try:
@@ -242,6 +257,11 @@ class Shelf:
         self._kept.move_to_end(key)
         if len(self._kept) > _LIMIT:
             self._kept.popitem(last=False)
+
+
+def _reads(table: DocumentTable) -> bool:
+    """Whether another process writes the documents."""
+    return bool(getattr(table, "read_only", False))
 
 
 def _about(key: Hashable, table: DocumentTable) -> dict[str, Any]:

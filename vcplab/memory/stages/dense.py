@@ -100,9 +100,12 @@ class Dense(LaneStage):
             queries: Questions as users ask them.
             k: How many.
         """
-        with corpus.lock:
+
+        def measured() -> float:
             kept = self._kept(corpus)
             return kept.index.recall(kept.embedder.embed_queries(list(queries)), k)
+
+        return corpus.consistently(measured)
 
     def _kept(self, corpus: Corpus) -> DenseDocuments:
         return dense_documents(corpus, self.embedder, self.fields)

@@ -15,7 +15,7 @@ import os
 import platform
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from filelock import FileLock, Timeout
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vcplab.memory.corpus import Corpus
     from vcplab.memory.storage.table import DocumentTable
 
-__all__ = ["OPENING", "CorpusFolder", "ReadingLock"]
+__all__ = ["OPENING", "CorpusFolder"]
 
 # Held while a folder is opened, so that two threads do not both think they are the first.
 OPENING = RLock()
@@ -153,32 +153,3 @@ class CorpusFolder:
             return f"Process {owner['pid']} on {owner['host']} (since {owner['since']})"
         except (OSError, ValueError, KeyError, TypeError):
             return "Another process"
-
-
-class ReadingLock:
-    """A thread's lock that also holds the documents still while another process writes them.
-
-    Args:
-        table: The documents.
-    """
-
-    def __init__(self, table: DocumentTable) -> None:
-        self._table = table
-        self._lock = RLock()
-        self._held: list[Any] = []
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        try:
-            moment = self._table.reading()
-            moment.__enter__()
-        except BaseException:
-            self._lock.release()
-            raise
-        self._held.append(moment)
-
-    def __exit__(self, *problem: Any) -> None:
-        try:
-            self._held.pop().__exit__(*problem)
-        finally:
-            self._lock.release()

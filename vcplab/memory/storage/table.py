@@ -114,7 +114,8 @@ class MemoryTable:
         self.epoch = 0
         self.hash = 0
         self._documents: list[Document | None] = []
-        self._found: dict[str, Found] = {}
+        # The document as well: whoever asks by id needs no lock while rows are numbered anew.
+        self._found: dict[str, tuple[Found, Document]] = {}
         self._removed: list[int] = []
 
     @property
@@ -132,12 +133,12 @@ class MemoryTable:
 
     def find(self, docnos: Collection[str]) -> dict[str, Found]:
         """See :class:`DocumentTable`."""
-        return {docno: self._found[docno] for docno in docnos if docno in self._found}
+        return {docno: self._found[docno][0] for docno in docnos if docno in self._found}
 
     def get(self, docno: str) -> Document | None:
         """See :class:`DocumentTable`."""
         found = self._found.get(docno)
-        return None if found is None else self._documents[found.row]
+        return None if found is None else found[1]
 
     def at(self, rows: Sequence[int]) -> list[Document | None]:
         """See :class:`DocumentTable`."""
@@ -170,13 +171,13 @@ class MemoryTable:
         """See :class:`DocumentTable`."""
         change = 0
         for docno in gone:
-            found = self._found.pop(docno)
+            found, _ = self._found.pop(docno)
             self._documents[found.row] = None
             self._removed.append(found.row)
             # Not the document's digest of today: someone may have written into its metadata.
             change -= found.digest
         for doc, digest in new:
-            self._found[doc.id] = Found(len(self._documents), digest)
+            self._found[doc.id] = Found(len(self._documents), digest), doc
             self._documents.append(doc)
             change += digest
         self.hash = (self.hash + change) % HASH_MODULUS
@@ -186,7 +187,7 @@ class MemoryTable:
         """See :class:`DocumentTable`."""
         live = [doc for doc in self._documents if doc is not None]
         self._found = {
-            doc.id: Found(row, self._found[doc.id].digest) for row, doc in enumerate(live)
+            doc.id: (Found(row, self._found[doc.id][0].digest), doc) for row, doc in enumerate(live)
         }
         self._documents = list(live)
         self._removed = []

@@ -371,3 +371,35 @@ def test_recall_of_the_dense_lane(folder):
     with Corpus.open(folder) as corpus:
         corpus.add([Document(str(n), word) for n, word in enumerate(WORDS)])
         assert Dense(HashEmbedder(32)).recall(corpus, ["budget", "月亮"], 3) == 1.0
+
+
+def test_a_reader_keeps_up_with_a_writer_that_never_rests(folder):
+    """Found by a soak: an index that a writer has taken further than the reader's moment."""
+    writing = """
+        import sys, vcplab as vl
+        lane = vl.Tantivy() + vl.Dense(vl.HashEmbedder(16)) >> vl.RRF()
+        with vl.Corpus.open(sys.argv[1]) as corpus:
+            print("ready", flush=True)
+            for turn in range(150):
+                corpus.upsert([vl.Document(f"d{n}", f"moon {turn}") for n in range(turn % 40, 60)])
+                if turn % 5 == 0:
+                    lane.on(corpus).search("moon")
+        """
+    Corpus.open(folder).close()
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(writing), str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout.readline()
+    lane = Tantivy() + Dense(HashEmbedder(16)) >> RRF()
+    with Corpus.open(folder, read_only=True) as reader:
+        looked = 0
+        while child.poll() is None:
+            found = [p.docno for p in lane.on(reader).search("moon", k=100)]
+            assert len(found) == len(set(found))
+            looked += 1
+        assert looked > 5
+        assert len(lane.on(reader).search("moon", k=100)) == 60
+    assert child.returncode == 0
+    child.stdout.close()
