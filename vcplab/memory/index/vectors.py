@@ -163,6 +163,7 @@ class VectorStore:
             dead = np.array(self._deleted[known:], "<i8")
             self._write("dead.i64", 8, dead, at=known)
             for name in ("vectors.f32", "rows.i64", "dead.i64"):
+                (self.folder / name).touch()  # of a corpus that has no documents yet
                 self._flush(name)
             write_atomic(self.folder / _META, json.dumps(noted))
         self._noted = noted

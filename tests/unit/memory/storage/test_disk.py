@@ -403,3 +403,15 @@ def test_a_reader_keeps_up_with_a_writer_that_never_rests(folder):
         assert len(lane.on(reader).search("moon", k=100)) == 60
     assert child.returncode == 0
     child.stdout.close()
+
+
+@pytest.mark.parametrize("lane", [Tantivy(), Dense(HashEmbedder(8)), BM25()])
+def test_an_empty_corpus_finds_nothing_and_then_something(folder, lane):
+    for _ in range(2):
+        with Corpus.open(folder) as corpus:
+            assert len(lane.on(corpus).search("moon")) == 0
+    with Corpus.open(folder) as corpus:
+        corpus.add(docs("a", text="moon"))
+        assert len(lane.on(corpus).search("moon")) == 1
+        corpus.clear()
+        assert len(lane.on(corpus).search("moon")) == 0
