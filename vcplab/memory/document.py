@@ -11,7 +11,7 @@ from typing import Any
 
 from vcplab.core.errors import InvalidInputError
 
-__all__ = ["FIELDS", "Document"]
+__all__ = ["FIELDS", "Document", "checked_fields"]
 
 # The parts of a document that a lane may index.
 FIELDS = ("text", "tags", "title", "author")
@@ -148,3 +148,24 @@ class Document:
             default=str,
         )
         return hashlib.blake2b(content.encode("ascii"), digest_size=16).digest()
+
+
+def checked_fields(fields: Iterable[str], verb: str) -> tuple[str, ...]:
+    """Names of fields as a tuple.
+
+    Args:
+        fields: Names out of :data:`FIELDS`, at least one.
+        verb: What is done with them, for the message ("indexed").
+
+    Raises:
+        InvalidInputError: A name is unknown, or there is none.
+    """
+    named = tuple(fields)
+    unknown = [name for name in named if name not in FIELDS]
+    if unknown or not named:
+        raise InvalidInputError(
+            f"{unknown or 'nothing'} cannot be {verb}.",
+            where="fields",
+            next_step=f"Choose among {', '.join(FIELDS)}.",
+        )
+    return named

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vcplab.core.errors import InvalidInputError
 from vcplab.memory.corpus import Corpus
-from vcplab.memory.document import FIELDS
+from vcplab.memory.document import checked_fields
 from vcplab.memory.index.derived import dense_documents
 from vcplab.memory.index.ports import Ranking
 from vcplab.memory.stages.base import Context, Output, Stage, StageKind
@@ -51,7 +51,7 @@ class MMR(Stage):
     fields: tuple[str, ...] = ("text", "tags")
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fields", _checked(self.fields))
+        object.__setattr__(self, "fields", checked_fields(self.fields, "compared"))
         if not 0 <= self.relevance <= 1 or self.k < 1 or self.pool < 1:
             raise InvalidInputError(
                 f"relevance={self.relevance}, k={self.k}, pool={self.pool} cannot be picked by.",
@@ -110,7 +110,7 @@ class Dedup(Stage):
     fields: tuple[str, ...] = ("text",)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fields", _checked(self.fields))
+        object.__setattr__(self, "fields", checked_fields(self.fields, "compared"))
         if self.threshold <= 0 or self.pool < 1 or self.by not in get_args(By):
             raise InvalidInputError(
                 f"threshold={self.threshold}, by={self.by!r}, pool={self.pool} cannot be compared "
@@ -173,14 +173,3 @@ def _greedy(
         free[best] = False
         nearest = np.maximum(nearest, alike[best])
     return np.array(picked, np.int64), np.array(values)
-
-
-def _checked(fields: tuple[str, ...]) -> tuple[str, ...]:
-    unknown = [name for name in fields if name not in FIELDS]
-    if unknown or not fields:
-        raise InvalidInputError(
-            f"{unknown or 'nothing'} cannot be compared.",
-            where="fields",
-            next_step=f"Choose among {', '.join(FIELDS)}.",
-        )
-    return tuple(fields)

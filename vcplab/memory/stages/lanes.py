@@ -6,7 +6,7 @@ import dataclasses
 from typing import ClassVar
 
 from vcplab.core.errors import InvalidInputError
-from vcplab.memory.document import FIELDS
+from vcplab.memory.document import checked_fields
 from vcplab.memory.stages.base import Context, Stage, StageKind
 
 __all__ = ["LaneStage"]
@@ -29,14 +29,7 @@ class LaneStage(Stage):
     candidates: int | None = dataclasses.field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fields", tuple(self.fields))
-        unknown = [name for name in self.fields if name not in FIELDS]
-        if unknown or not self.fields:
-            raise InvalidInputError(
-                f"{unknown or 'nothing'} cannot be indexed.",
-                where="fields",
-                next_step=f"Choose among {', '.join(FIELDS)}.",
-            )
+        object.__setattr__(self, "fields", checked_fields(self.fields, "indexed"))
         if self.candidates is not None and self.candidates < 1:
             raise InvalidInputError(
                 f"candidates={self.candidates} would find nothing.",

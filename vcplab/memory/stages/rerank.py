@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vcplab.core.errors import InvalidInputError, VCPError
 from vcplab.memory.corpus import Corpus
-from vcplab.memory.document import FIELDS
+from vcplab.memory.document import checked_fields
 from vcplab.memory.index.ports import Ranking
 from vcplab.memory.stages.base import Context, Output, Stage, StageKind
 from vcplab.memory.stages.state import State
@@ -83,14 +83,7 @@ class Rerank(Stage):
                 where="k",
                 next_step="Give a whole number from 1; 50 to 100 are usual.",
             )
-        object.__setattr__(self, "fields", tuple(self.fields))
-        unknown = [name for name in self.fields if name not in FIELDS]
-        if unknown or not self.fields:
-            raise InvalidInputError(
-                f"{unknown or 'nothing'} cannot be read by a reranker.",
-                where="fields",
-                next_step=f"Choose among {', '.join(FIELDS)}.",
-            )
+        object.__setattr__(self, "fields", checked_fields(self.fields, "read by a reranker"))
         if not 0 <= self.weight <= 1:
             raise InvalidInputError(
                 f"weight={self.weight} is outside [0, 1].",
