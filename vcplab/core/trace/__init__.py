@@ -17,9 +17,11 @@ from __future__ import annotations
 
 from vcplab.core.trace.context import attach, attach_from_environment, carrier, in_context
 from vcplab.core.trace.sinks import SinkHandle, SpanSink, add_sink, remove_sink
-from vcplab.core.trace.spans import Span, SpanEvent, SpanStatus, current_span, span
+from vcplab.core.trace.spans import Span, SpanStatus, current_span, span
+from vcplab.core.trace.values import RemoteSpan, SpanEvent
 
 __all__ = [
+    "RemoteSpan",
     "SinkHandle",
     "Span",
     "SpanEvent",

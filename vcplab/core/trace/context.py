@@ -12,7 +12,8 @@ from contextvars import copy_context
 from typing import ParamSpec, TypeVar
 
 from vcplab.core.errors import InvalidInputError
-from vcplab.core.trace.spans import RemoteSpan, present
+from vcplab.core.trace.spans import present
+from vcplab.core.trace.values import RemoteSpan
 
 __all__ = ["attach", "attach_from_environment", "carrier", "in_context"]
 

@@ -19,7 +19,8 @@ _logger = logging.getLogger(__package__)
 class SpanSink(Protocol):
     """Receives spans in the thread that opens and closes them.
 
-    A sink that was added while a span was open gets its end without its start.
+    A sink that was added while a span was open gets its end without its start. A sink that also
+    has a method ``on_event(span)`` is told when something is noted inside a span.
     """
 
     def on_start(self, span: Span) -> None:
@@ -110,7 +111,9 @@ def _tell(method: Moment, span: Span) -> None:
     try:
         for handle in _sinks:
             try:
-                getattr(handle.sink, method)(span)
+                tell = getattr(handle.sink, method, None)  # on_event is optional
+                if tell is not None:
+                    tell(span)
             except Exception:
                 level = logging.DEBUG if handle.failed else logging.ERROR
                 handle.failed = True

@@ -8,10 +8,9 @@ import inspect
 import logging
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import CancelledError as FutureCancelledError
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import perf_counter_ns
 from types import MappingProxyType, TracebackType
@@ -19,12 +18,11 @@ from typing import Any, Literal, ParamSpec, Self, TypeVar
 
 from vcplab.core.clock import epoch_ns
 from vcplab.core.errors import InvalidInputError, StateError
+from vcplab.core.trace.values import RemoteSpan, SpanEvent
 
 __all__ = [
     "Moment",
-    "RemoteSpan",
     "Span",
-    "SpanEvent",
     "SpanStatus",
     "current_span",
     "present",
@@ -36,7 +34,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 SpanStatus = Literal["open", "ok", "error", "cancelled"]
-Moment = Literal["on_start", "on_end"]
+Moment = Literal["on_start", "on_end", "on_event"]
 
 _logger = logging.getLogger(__package__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,39 +51,6 @@ def _reseed() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_reseed)  # or parent and child would draw the same ids
-
-
-@dataclass(frozen=True, slots=True)
-class SpanEvent:
-    """Something that happened inside a span.
-
-    Attributes:
-        name: What happened.
-        time_ns: When, in nanoseconds since 1970 (UTC).
-        attributes: JSON-able facts.
-    """
-
-    name: str
-    time_ns: int
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteSpan:
-    """The caller's span in another process: only its ids are known here."""
-
-    _trace: int
-    _id: int
-
-    @property
-    def trace_id(self) -> str:
-        """32 hexadecimal digits shared by all spans of one root."""
-        return f"{self._trace:032x}"
-
-    @property
-    def span_id(self) -> str:
-        """16 hexadecimal digits."""
-        return f"{self._id:016x}"
 
 
 class Span:
@@ -185,25 +150,15 @@ class Span:
         if self._events is None:
             self._events = []
         self._events.append(SpanEvent(name, epoch_ns(), MappingProxyType(attributes)))
+        report = _report
+        if report is not None:
+            report("on_event", self)
         return self
 
     def __enter__(self) -> Self:
-        if self._id:
-            raise StateError(
-                f"The span {self.name!r} was opened before.",
-                where="span",
-                next_step="make a new one with span(...) for every block",
-            )
-        around = present.get()
-        if around is None:
-            self._trace = _ids.getrandbits(128) or 1
-        else:
-            self._trace = around._trace
-            self._parent = around._id
-        self._id = _ids.getrandbits(64) or 1
+        self._refuse_opened()
+        self._open(present.get())
         self._token = present.set(self)
-        self.start_ns = epoch_ns()
-        self._started = perf_counter_ns()
         report = _report
         if report is not None:
             try:
@@ -231,6 +186,76 @@ class Span:
         report = _report
         if report is not None:
             report("on_end", self)
+
+    def begin(self, parent: Span | RemoteSpan | None = None) -> Self:
+        """Open it without making it the present one; ``end`` closes it, from anywhere.
+
+        For work that begins in one call and ends in another: a session, a stream, a callback.
+
+        Args:
+            parent: The span around it; None for a root.
+
+        Returns:
+            The span.
+
+        Raises:
+            StateError: It was opened before.
+        """
+        self._refuse_opened()
+        self._open(parent)
+        report = _report
+        if report is not None:
+            report("on_start", self)
+        return self
+
+    def end(self, status: SpanStatus = "ok", error: BaseException | str | None = None) -> Self:
+        """Close a span that ``begin`` opened; a second call does nothing.
+
+        Args:
+            status: ``"ok"``, ``"error"`` or ``"cancelled"``; an ``error`` makes ``"ok"`` an error.
+            error: What went wrong.
+
+        Returns:
+            The span.
+
+        Raises:
+            StateError: It was never opened, or belongs to a ``with`` block, which closes it.
+        """
+        if not self._id or self._token is not None:
+            raise StateError(
+                f"The span {self.name!r} cannot be ended here.",
+                where="span",
+                next_step="end what begin() opened; a with block ends its own",
+            )
+        if self.duration_ns is not None:
+            return self
+        self.duration_ns = perf_counter_ns() - self._started
+        self.status = "error" if error is not None and status == "ok" else status
+        if error is not None:
+            self.error_type = "Error" if isinstance(error, str) else type(error).__name__
+            self.error_message = error if isinstance(error, str) else _text(error)
+        report = _report
+        if report is not None:
+            report("on_end", self)
+        return self
+
+    def _refuse_opened(self) -> None:
+        if self._id:
+            raise StateError(
+                f"The span {self.name!r} was opened before.",
+                where="span",
+                next_step="make a new one with span(...) for every block",
+            )
+
+    def _open(self, around: Span | RemoteSpan | None) -> None:
+        if around is None:
+            self._trace = _ids.getrandbits(128) or 1
+        else:
+            self._trace = around._trace
+            self._parent = around._id
+        self._id = _ids.getrandbits(64) or 1
+        self.start_ns = epoch_ns()
+        self._started = perf_counter_ns()
 
     def _leave(self) -> None:
         token, self._token = self._token, None
