@@ -55,7 +55,7 @@ class VCPInfo(Channels):
         self._pending: dict[str, dict[str, ExecutionStep]] = {}
         self._numbers = itertools.count(1)
         self._steps: dict[str, Span] = {}
-        self._live: dict[str, Span] = {}  # sessions
+        self._live: dict[str, Span] = {}  # sessions and steps, whoever opened them
         self.bus = EventBus()
         self._unwatch = recorder.watch(self._moment, (*SESSION_KINDS, STEP_KIND))
 
@@ -233,11 +233,10 @@ class VCPInfo(Channels):
                     message=str(facts.get("message", "")),
                 )
             return
-        if not is_step:
-            if moment == "start":
-                self._live[span.span_id] = span
-            else:
-                self._live.pop(span.span_id, None)
+        if moment == "start":
+            self._live[span.span_id] = span
+        else:
+            self._live.pop(span.span_id, None)
         self._publish(
             f"{'step' if is_step else 'session'}:{moment}",
             span.parent_id if is_step else span.span_id,
@@ -262,7 +261,8 @@ class VCPInfo(Channels):
 
     def get_active_sessions(self) -> list[ExecutionSession]:
         """Sessions that run now, oldest first."""
-        live = sorted(self._live.values(), key=lambda span: span.start_ns)
+        live = [span for span in list(self._live.values()) if span.kind in SESSION_KINDS]
+        live.sort(key=lambda span: span.start_ns)
         return [self._session(self._recorder.record(span)) for span in live]
 
     def get_recent_sessions(self, limit: int = 20) -> list[ExecutionSession]:
@@ -340,14 +340,15 @@ class VCPInfo(Channels):
         recorded = self._recorder.store.spans(trace_id=record.trace_id, kinds=(STEP_KIND,))
         steps = {s.span_id: s for s in recorded if s.parent_id == record.span_id}
         if record.status == "open":
-            for span in self._handles.all():
+            for span in list(self._live.values()):
                 if span.kind == STEP_KIND and span.parent_id == record.span_id:
                     steps[span.span_id] = self._recorder.record(span)
         pending = list(self._pending.get(record.span_id, {}).values())
         return session_of(record, list(steps.values()), pending)
 
     def __repr__(self) -> str:
-        return f"<VCPInfo {len(self._live)} running>"
+        running = sum(span.kind in SESSION_KINDS for span in list(self._live.values()))
+        return f"<VCPInfo {running} running>"
 
 
 def _given(name: str, value: Any) -> dict[str, Any]:

@@ -379,7 +379,7 @@ def test_opentelemetry(recorder: Recorder) -> None:
     assert dict(found["outer"].attributes) == {
         "vcplab.kind": "client",
         "n": 1,
-        "tags": ("a", "b"),
+        "tags": ["a", "b"],
         "deep": '{"x":1}',
     }
     assert json.loads(found["outer"].to_json())["kind"] == "SpanKind.CLIENT"
