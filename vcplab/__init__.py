@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vcplab.evaluation.calibration import fit_gate, reliability
     from vcplab.evaluation.comparison import Comparison, compare
     from vcplab.evaluation.tuning import tune
+    from vcplab.lab import Lab, TraceFacet
     from vcplab.memory.advanced import AdvancedMemory
     from vcplab.memory.chunking import chunk
     from vcplab.memory.corpus import Corpus
@@ -48,6 +49,12 @@ if TYPE_CHECKING:
     from vcplab.models.embedding.sentence import SentenceTransformer
     from vcplab.models.reranking.cross_encoder import CrossEncoder
     from vcplab.models.reranking.http import HTTPReranker
+    from vcplab.protocol.requests import (
+        RequestStream,
+        ToolRequest,
+        VCPProtocolParser,
+        create_vcp_protocol_parser,
+    )
     from vcplab.text.analysis import Analyzer
 
 # Public name → the module that defines it (None: the module itself is the name).
@@ -72,6 +79,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "HTTPReranker": ("vcplab.models.reranking.http", "HTTPReranker"),
     "HashEmbedder": ("vcplab.models.embedding.hashing", "HashEmbedder"),
     "LSA": ("vcplab.models.embedding.lsa", "LSA"),
+    "Lab": ("vcplab.lab", "Lab"),
     "LightMemo": ("vcplab.memory.recipes.light", "LightMemo"),
     "MMR": ("vcplab.memory.stages.diversity", "MMR"),
     "MeshMemo": ("vcplab.memory.recipes.mesh", "MeshMemo"),
@@ -81,18 +89,23 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Proximity": ("vcplab.memory.stages.proximity", "Proximity"),
     "QueryLanguage": ("vcplab.memory.stages.queries", "QueryLanguage"),
     "RRF": ("vcplab.memory.stages.fusion", "RRF"),
+    "RequestStream": ("vcplab.protocol.requests", "RequestStream"),
     "Rerank": ("vcplab.memory.stages.rerank", "Rerank"),
     "Rewrite": ("vcplab.memory.stages.queries", "Rewrite"),
     "SentenceTransformer": ("vcplab.models.embedding.sentence", "SentenceTransformer"),
     "Settings": ("vcplab.core.settings", "Settings"),
     "Tantivy": ("vcplab.memory.stages.lexical", "Tantivy"),
+    "ToolRequest": ("vcplab.protocol.requests", "ToolRequest"),
     "Top": ("vcplab.memory.stages.ranking", "Top"),
+    "TraceFacet": ("vcplab.lab", "TraceFacet"),
     "VCPError": ("vcplab.core.errors", "VCPError"),
     "VCPErrorCode": ("vcplab.core.errors", "VCPErrorCode"),
+    "VCPProtocolParser": ("vcplab.protocol.requests", "VCPProtocolParser"),
     "Workspace": ("vcplab.core.workspace", "Workspace"),
     "allow_nested_loops": ("vcplab.core.loop", "allow_nested_loops"),
     "chunk": ("vcplab.memory.chunking", "chunk"),
     "compare": ("vcplab.evaluation.comparison", "compare"),
+    "create_vcp_protocol_parser": ("vcplab.protocol.requests", "create_vcp_protocol_parser"),
     "datasets": ("vcplab.evaluation.datasets", None),
     "field": ("vcplab.memory.filters.spelling", "field"),
     "fit_gate": ("vcplab.evaluation.calibration", "fit_gate"),
@@ -127,6 +140,7 @@ __all__ = [
     "GateModel",
     "HTTPReranker",
     "HashEmbedder",
+    "Lab",
     "LightMemo",
     "MeshMemo",
     "MiniLM",
@@ -134,19 +148,24 @@ __all__ = [
     "Parents",
     "Proximity",
     "QueryLanguage",
+    "RequestStream",
     "Rerank",
     "Rewrite",
     "SentenceTransformer",
     "Settings",
     "Tantivy",
+    "ToolRequest",
     "Top",
+    "TraceFacet",
     "VCPError",
     "VCPErrorCode",
+    "VCPProtocolParser",
     "Workspace",
     "__version__",
     "allow_nested_loops",
     "chunk",
     "compare",
+    "create_vcp_protocol_parser",
     "datasets",
     "field",
     "fit_gate",

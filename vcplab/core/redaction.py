@@ -22,7 +22,7 @@ from urllib.parse import quote, quote_plus
 
 from pydantic import SecretStr
 
-from vcplab.core.settings import get_settings
+from vcplab.core.settings import Settings, get_settings
 
 __all__ = ["MASK", "Redactor", "is_secret_name"]
 
@@ -80,12 +80,13 @@ class Redactor:
     Args:
         secrets: Texts known to be secret; those of the settings and of the environment (variables
             whose name says so) are known from the start.
+        settings: Whose secrets; those in force here if None.
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, secrets: Iterable[str] = (), *, settings: Settings | None = None) -> None:
         self._known: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
-        self.add(*secrets, *_from_settings(), *_from_environment())
+        self.add(*secrets, *_from_settings(settings or get_settings()), *_from_environment())
 
     def add(self, *secrets: str) -> None:
         """Learn further secrets; texts of fewer than six characters are left alone."""
@@ -149,8 +150,7 @@ def _spellings(secret: str) -> set[str]:
     }
 
 
-def _from_settings() -> list[str]:
-    settings = get_settings()
+def _from_settings(settings: Settings) -> list[str]:
     values = (getattr(settings, name) for name in type(settings).model_fields)
     return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
 

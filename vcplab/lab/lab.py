@@ -1,0 +1,89 @@
+"""A lab: one folder, its settings, and its facets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+from vcplab.core.settings import Settings
+from vcplab.core.store import GcReport
+from vcplab.core.workspace import Workspace
+from vcplab.lab.trace import TraceFacet
+
+__all__ = ["Lab"]
+
+
+class Lab:
+    """A workspace on disk with what belongs to it.
+
+    ::
+
+        with vl.Lab("my-lab") as lab:
+            with lab.trace.log.call("SuperDice", {"notation": "2d6"}) as call:
+                call.set(output=7)
+            lab.trace.panel()
+
+    While it is open, everything that happens in this process is traced into its folder. A second
+    opener of the same folder gets it read-only and says so (`notice`).
+
+    Args:
+        path: The folder; made where there is none.
+        create: Whether a folder that is no lab may become one.
+        **settings: Settings that win over ``vcplab.toml`` and the environment.
+
+    Raises:
+        NotFoundError: No lab is there and ``create`` is False.
+        InvalidInputError: The path is a file, or a setting impossible.
+        SchemaMismatchError: The folder was made by a newer vcplab, or is something else.
+    """
+
+    def __init__(self, path: str | Path, *, create: bool = True, **settings: Any) -> None:
+        self.workspace = Workspace(path, create=create)
+        try:
+            self.settings = Settings.load(self.workspace.path, **settings)
+            self.trace = TraceFacet(self.workspace, self.settings)
+        except BaseException:
+            self.workspace.close()
+            raise
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self.workspace.path
+
+    @property
+    def read_only(self) -> bool:
+        """Whether somebody else owns the folder."""
+        return self.workspace.read_only
+
+    @property
+    def notice(self) -> str | None:
+        """Why the lab is read-only; None when it is not."""
+        return self.workspace.notice
+
+    def gc(self) -> GcReport:
+        """Drop what is too old or too much, and give the space back.
+
+        Raises:
+            ReadOnlyError: Somebody else owns the lab.
+        """
+        self.workspace.require_writable()
+        self.trace.store.prune()
+        return self.workspace.gc()
+
+    def close(self) -> None:
+        """Write what waits and give the folder up; closing twice is allowed."""
+        self.trace.close()
+        self.workspace.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return repr(self.workspace).replace("<Workspace", "<Lab", 1)
+
+    def _repr_html_(self) -> str:
+        return self.workspace._repr_html_()

@@ -1,0 +1,1 @@
+"""What is seen and clicked: one file per view, found by name from the objects it draws."""
