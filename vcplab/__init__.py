@@ -50,11 +50,13 @@ if TYPE_CHECKING:
     from vcplab.models.reranking.cross_encoder import CrossEncoder
     from vcplab.models.reranking.http import HTTPReranker
     from vcplab.protocol.requests import (
+        ParsedAnswer,
         RequestStream,
         ToolRequest,
         VCPProtocolParser,
         create_vcp_protocol_parser,
     )
+    from vcplab.protocol.results import ToolResult
     from vcplab.text.analysis import Analyzer
 
 # Public name → the module that defines it (None: the module itself is the name).
@@ -86,6 +88,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "MiniLM": ("vcplab.models.embedding.minilm", "MiniLM"),
     "OnnxEmbedder": ("vcplab.models.embedding.onnx", "OnnxEmbedder"),
     "Parents": ("vcplab.memory.stages.parents", "Parents"),
+    "ParsedAnswer": ("vcplab.protocol.requests", "ParsedAnswer"),
     "Proximity": ("vcplab.memory.stages.proximity", "Proximity"),
     "QueryLanguage": ("vcplab.memory.stages.queries", "QueryLanguage"),
     "RRF": ("vcplab.memory.stages.fusion", "RRF"),
@@ -96,6 +99,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Settings": ("vcplab.core.settings", "Settings"),
     "Tantivy": ("vcplab.memory.stages.lexical", "Tantivy"),
     "ToolRequest": ("vcplab.protocol.requests", "ToolRequest"),
+    "ToolResult": ("vcplab.protocol.results", "ToolResult"),
     "Top": ("vcplab.memory.stages.ranking", "Top"),
     "TraceFacet": ("vcplab.lab", "TraceFacet"),
     "VCPError": ("vcplab.core.errors", "VCPError"),
@@ -146,6 +150,7 @@ __all__ = [
     "MiniLM",
     "OnnxEmbedder",
     "Parents",
+    "ParsedAnswer",
     "Proximity",
     "QueryLanguage",
     "RequestStream",
@@ -155,6 +160,7 @@ __all__ = [
     "Settings",
     "Tantivy",
     "ToolRequest",
+    "ToolResult",
     "Top",
     "TraceFacet",
     "VCPError",

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vcplab.core.clock import current_clock
 from vcplab.core.errors import InvalidInputError
+from vcplab.core.trace import span
 from vcplab.memory.corpus import Corpus
 from vcplab.memory.index.ports import Ranking
 from vcplab.memory.stages.base import Context, Memo, Stage
@@ -208,8 +209,10 @@ class Retriever:
             state = self._state((parsed,), wanted, None)
             return state, tuple(self._passages(state.lanes[0].rankings[0].head(wanted)))
 
-        # Together until rows have become documents: others may be changing the corpus.
-        state, passages = self.corpus.consistently(found)
+        with span("memory.search", "memory", system=self.name, input=query, k=wanted) as here:
+            # Together until rows have become documents: others may be changing the corpus.
+            state, passages = self.corpus.consistently(found)
+            here.set(output=[(passage.docno, passage.score) for passage in passages])
         return Hits(query, passages, self.name, state.notices)
 
     def run(
@@ -236,7 +239,8 @@ class Retriever:
             rows = (row for ranking in rankings for row in ranking.rows.tolist())
             return state, rankings, self.corpus.docnos(rows)
 
-        state, rankings, docnos = self.corpus.consistently(found)
+        with span("memory.run", "memory", system=self.name, queries=len(parsed), k=k):
+            state, rankings, docnos = self.corpus.consistently(found)
         counts = [len(ranking) for ranking in rankings]
         frame = pd.DataFrame(
             {

@@ -7,7 +7,7 @@ Everything the seeds show is read, whatever the dialect; what is *sent* follows 
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Final, Literal, cast
+from typing import Final, Literal
 
 from vcplab.core.errors import InvalidInputError
 
@@ -38,9 +38,7 @@ def checked_dialect(name: str | None = None) -> Dialect:
         return DEFAULT_DIALECT
     wanted = name.strip().lower() if isinstance(name, str) else ""
     if wanted in DIALECTS:
-        return cast(Dialect, wanted)
+        return wanted
     near = get_close_matches(wanted, DIALECTS, n=1)
     step = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(DIALECTS)}"
-    raise InvalidInputError(
-        f"There is no dialect named {name!r}.", where="dialect", next_step=step
-    )
+    raise InvalidInputError(f"There is no dialect named {name!r}.", where="dialect", next_step=step)

@@ -55,9 +55,8 @@ def divide_roles(text: str, role: Role) -> list[Message]:
         match, is_end, who = tags[index]
         closer = closers[index]
         if is_end:
-            piece = text[begin : match.start()]
-            if index < first_start and piece.strip():
-                put(who, piece)
+            if index < first_start and text[begin : match.start()].strip():
+                put(who, text[begin : match.start()])
                 begin = match.end()
             index += 1
         elif closer is not None:
@@ -88,11 +87,12 @@ def tool_use_forbidden(messages: Iterable[Message | Mapping[str, Any]]) -> bool:
         ``[[VCPToolUse=Forbidden]]``.
     """
     for message in messages:
+        content: Any
         if isinstance(message, Message):
-            role, content = message.role, message.content
+            is_system, content = message.role == "system", message.content
         else:
-            role, content = message.get("role"), message.get("content")
-        if role != "system":
+            is_system, content = message.get("role") == "system", message.get("content")
+        if not is_system:
             return False
         if any(TOOL_USE_FORBIDDEN in text for text in _texts(content)):
             return True

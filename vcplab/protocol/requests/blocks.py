@@ -181,8 +181,10 @@ class BlockSplitter:
         return Block(raw, raw[self._mark_length : -mark_length], span)
 
     def _origin(self, place: int) -> int:
-        here, origin = next(pair for pair in reversed(self._origins) if pair[0] <= place)
-        return origin + place - here
+        for here, origin in reversed(self._origins):
+            if here <= place:
+                return origin + place - here
+        return place
 
     def _forget(self) -> None:
         # Only places in the open block are asked for from now on.

@@ -75,8 +75,9 @@ def _ending(match: re.Match[str] | None, at: int) -> int:
 
 
 def _restore(value: str, grammar: Grammar) -> str:
-    for escaped, plain in grammar.restored:
-        value = value.replace(escaped, plain)
+    if "ESCAPE" in value:
+        for escaped, plain in grammar.restored:
+            value = value.replace(escaped, plain)
     # Of the variants in other brackets or another case, upstream puts back the first only.
     for mark, (_, plain) in zip(
         (grammar.escape_start, grammar.escape_end), grammar.restored[-2:], strict=True

@@ -93,14 +93,15 @@ class _Bracketed:
     pattern: re.Pattern[str]
     word: str
     longest: int
-    # What may follow the word: most places of a common word are told apart by it alone.
-    then: str = ""
+    # Characters of which one follows the word: they tell most places of a common word apart.
+    then: str | None = None
 
     def search(self, text: str, start: int, stop: int = _FAR) -> tuple[int, int] | None:
+        length = len(self.word)
         at = text.find(self.word, start + 1, stop)
         while at >= 0:
-            after = text[at + len(self.word) : at + len(self.word) + 1]
-            if not self.then or (after and after in self.then):
+            # At the end of the text this is empty, which is in every text; the pattern decides.
+            if self.then is None or text[at + length : at + length + 1] in self.then:
                 found = self.pattern.match(text, at - 1)
                 if found is not None:
                     return found.span()

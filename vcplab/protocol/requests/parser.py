@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from vcplab.protocol.dialect import DEFAULT_DIALECT, Dialect, checked_dialect
 from vcplab.protocol.requests.config import ParserConfig
 from vcplab.protocol.requests.pieces import Piece, PlainText, Reasoning, Skipped
 from vcplab.protocol.requests.request import ToolRequest
 from vcplab.protocol.requests.stream import RequestStream
 from vcplab.protocol.requests.writer import write_request
+from vcplab.protocol.results import ToolResult, format_tool_result, parse_tool_results
 
 __all__ = ["ParsedAnswer", "VCPProtocolParser", "create_vcp_protocol_parser"]
 
@@ -66,16 +68,23 @@ class VCPProtocolParser:
 
     Args:
         config: Marks and rules, ours or with the seed's names; the standard ones if None.
+        dialect: How results are written: ``"toolbox"``, ``"cherry"`` or ``"intellicore"``. All
+            three are read.
         **options: Single options of `ParserConfig`.
 
     Raises:
-        InvalidInputError: An option is unknown, or a mark impossible.
+        InvalidInputError: An option or the dialect is unknown, or a mark impossible.
     """
 
     def __init__(
-        self, config: ParserConfig | Mapping[str, Any] | None = None, **options: Any
+        self,
+        config: ParserConfig | Mapping[str, Any] | None = None,
+        *,
+        dialect: Dialect = DEFAULT_DIALECT,
+        **options: Any,
     ) -> None:
         self._config = ParserConfig.of(config, **options)
+        self.dialect = checked_dialect(dialect)
 
     @property
     def config(self) -> ParserConfig:
@@ -153,6 +162,36 @@ class VCPProtocolParser:
             request = ToolRequest.of(request)
         return write_request(request, self._config)
 
+    def format_tool_result(
+        self, result: ToolResult | Mapping[str, Any], dialect: Dialect | None = None
+    ) -> str:
+        """``formatToolResult``: a result as text for the model.
+
+        Args:
+            result: A result, or the seed's mapping ``{"tool", "result", "success", "error"}``.
+            dialect: How it is written; the parser's own if None.
+
+        Returns:
+            The text. For several at once, with pictures, see `format_tool_results`.
+
+        Raises:
+            InvalidInputError: The result or dialect is impossible.
+        """
+        return format_tool_result(result, dialect or self.dialect)
+
+    def parse_tool_results(
+        self, content: str | Sequence[Any] | Mapping[str, Any]
+    ) -> list[ToolResult]:
+        """Results in a text or message, whichever dialect they are written in.
+
+        Args:
+            content: A text, the content list of a message, or the message.
+
+        Returns:
+            The results, in order; what is none stays out.
+        """
+        return parse_tool_results(content)
+
 
 def create_vcp_protocol_parser(
     config: ParserConfig | Mapping[str, Any] | None = None, **options: Any
@@ -161,7 +200,7 @@ def create_vcp_protocol_parser(
 
     Args:
         config: Options by the seed's names or ours (`ParserConfig`).
-        **options: Single options.
+        **options: Single options, and the ``dialect``.
 
     Returns:
         The parser.

@@ -8,7 +8,16 @@ from typing import Any, NoReturn
 
 from vcplab.core.errors import InvalidInputError
 
-__all__ = ["Document", "at_line_end", "dump", "load", "load_at", "skip_space"]
+__all__ = [
+    "Document",
+    "at_line_end",
+    "dump",
+    "is_plain",
+    "load",
+    "load_at",
+    "skip_space",
+    "try_dump",
+]
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _LONE = re.compile("[\ud800-\udfff]")
@@ -90,6 +99,19 @@ def dump(value: Any, *, indent: int | None = None) -> str:
         ) from None
     text = _ROLE_MARK.sub(r"\\u003c", text)
     return _LONE.sub(lambda lone: f"\\u{ord(lone[0]):04x}", text)
+
+
+def try_dump(value: Any) -> str | None:
+    """Write a value that was read; None where that fails (``1e999`` reads as infinity)."""
+    try:
+        return dump(value)
+    except InvalidInputError:
+        return None
+
+
+def is_plain(text: str) -> bool:
+    """Whether ``dump`` would have nothing in a text to escape for safety."""
+    return _ROLE_MARK.search(text) is None and _LONE.search(text) is None
 
 
 def skip_space(text: str, position: int) -> int:
