@@ -159,3 +159,14 @@ def test_keys_in_the_panel_are_not_the_notebooks(lab: Lab) -> None:
     lab.page.keyboard.press("b")  # the notebook's key for a new cell
     lab.page.wait_for_function("() => document.querySelectorAll('.vcplab-trace-row').length === 2")
     assert lab.page.locator(".jp-Notebook .jp-Cell").count() == cells
+
+
+def test_fourth_notebook_shows_the_answer_and_the_panel(lab: Lab) -> None:
+    lab.open_notebook("04_protocol_and_trace.ipynb")
+    lab.run_all()
+    lab.wait_idle(120)
+    assert lab.errors() == []
+    shown = lab.page.locator(".jp-OutputArea-output .vcplab").filter(has_text="SuperDice").first
+    assert "skipped: no field" in shown.inner_text()
+    lab.page.locator(".vcplab-trace-row").first.wait_for()
+    lab.screenshot_all("04_protocol_and_trace_whole")

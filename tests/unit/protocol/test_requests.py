@@ -208,6 +208,19 @@ def test_the_answer_in_pieces() -> None:
     assert repr(answer) == "<ParsedAnswer 1 request (T)>"
 
 
+def test_an_answer_shows_itself_and_executes_nothing() -> None:
+    hostile = "<img src=x onerror=alert(1)>"
+    inner = f"{T} a:「始」{hostile}「末」 tool_password:「始」123456「末」 b: 5"
+    shown = (
+        VCPProtocolParser().parse(f"{hostile}<think>{hostile}</think>{block(inner)}")._repr_html_()
+    )
+    assert "<img" not in shown
+    assert shown.count("&lt;img") == 3
+    assert "skipped: no field" in shown
+    assert "<b>T</b>  [tool_password" in shown
+    assert "123456" not in shown
+
+
 SKIPS = {
     "no end mark": f"x{S}{T}",
     "opaque value without end": f"{S}{T} a:「始ESCAPE」x{E}",

@@ -55,6 +55,11 @@ class ParsedAnswer:
         tail = f", {len(self.skipped)} skipped" if self.skipped else ""
         return f"<ParsedAnswer {requests}{f' ({names})' if names else ''}{tail}>"
 
+    def _repr_html_(self) -> str:
+        from vcplab.protocol.requests.shown import answer_html
+
+        return answer_html(self.pieces)
+
 
 class VCPProtocolParser:
     """Reads and writes the text protocol of VCP (facts/vcp-protocol §1).
