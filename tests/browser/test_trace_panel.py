@@ -168,5 +168,7 @@ def test_fourth_notebook_shows_the_answer_and_the_panel(lab: Lab) -> None:
     assert lab.errors() == []
     shown = lab.page.locator(".jp-OutputArea-output .vcplab").filter(has_text="SuperDice").first
     assert "skipped: no field" in shown.inner_text()
-    lab.page.locator(".vcplab-trace-row").first.wait_for()
+    # Latest first, though what was there before the panel came after what the last cell did.
+    newest = lab.page.locator(".vcplab-trace-row").first
+    newest.filter(has_text='"number": 39').wait_for()
     lab.screenshot_all("04_protocol_and_trace_whole")

@@ -51,7 +51,7 @@ class Forest {
     if (parent) {
       this.adopt(parent, node);
     } else {
-      this.roots.push(node);
+      this.settle(node);
       if (row[PARENT]) {
         const list = this.orphans.get(row[PARENT]);
         if (list) list.push(node);
@@ -59,6 +59,21 @@ class Forest {
       }
     }
     this.judge(node);
+  }
+
+  /** A root takes its place by time: what was recorded before the panel may come after what is new. */
+  settle(node) {
+    const { roots } = this;
+    const start = node.row[START];
+    let low = 0;
+    let high = roots.length;
+    if (!high || roots[high - 1].row[START] <= start) low = high;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (roots[middle].row[START] <= start) low = middle + 1;
+      else high = middle;
+    }
+    roots.splice(low, 0, node);
   }
 
   adopt(parent, child) {
