@@ -61,6 +61,7 @@ HOSTILE: dict[str, str] = {
     "「始ESCAPE」": "「始ESCAPE」",
     "opaque values": "<<<[TOOL_REQUEST]>>>「始ESCAPE」x「末ESCAPE」",
     "<think>": "<think>",
+    "empty thoughts": "a<think></think>",
     "<think without end": "<think ",
     "<": "<",
 }
@@ -92,9 +93,8 @@ def main() -> None:
         assert len(strict.parse(small).requests) == REQUESTS_PER_MB
         for name, parser in (("strict", strict), ("fuzzy", fuzzy)):
             one, eight = (cpu(lambda t=t, p=parser: p.parse(t)) for t in (small, large))
-            print(
-                f"{language + ', ' + name:26} {one * 1e3:8.1f} {eight * 125:8.1f} {eight / one:8.1f}"
-            )
+            label = f"{language}, {name}"
+            print(f"{label:26} {one * 1e3:8.1f} {eight * 125:8.1f} {eight / one:8.1f}")
         one, eight = (cpu(lambda t=t: streamed(t, 4), 2) for t in (small, large))
         label = f"{language}, 4 characters a time"
         print(f"{label:26} {one * 1e3:8.1f} {eight * 125:8.1f} {eight / one:8.1f}")

@@ -7,20 +7,10 @@ from typing import NamedTuple
 
 from vcplab.protocol.requests.grammar import Grammar
 
-__all__ = ["SHOWN", "Block", "BlockSplitter", "Outside"]
+__all__ = ["SHOWN", "Block", "BlockSplitter"]
 
 SHOWN = 1000
 """How many characters of what was skipped are kept; it may be all the rest of a long text."""
-
-
-class Outside(NamedTuple):
-    """Text between the requests.
-
-    Attributes:
-        text: The text.
-    """
-
-    text: str
 
 
 class Block(NamedTuple):
@@ -77,7 +67,7 @@ class BlockSplitter:
                 break
         return text, self._origin(self._begin), self._state is _State.ESCAPED
 
-    def feed(self, text: str, at: int) -> list[Outside | Block]:
+    def feed(self, text: str, at: int) -> list[str | Block]:
         """Take more text.
 
         Args:
@@ -85,7 +75,7 @@ class BlockSplitter:
             at: Where it begins in the whole text, reasoning included.
 
         Returns:
-            What is decided by now, in order.
+            What is decided by now, in order: text between requests, and blocks.
         """
         here, origin = self._origins[-1]
         if self._seen - here != at - origin:
@@ -95,13 +85,13 @@ class BlockSplitter:
         self._tail = ""
         return self._split(window, self._seen - len(window), final=False)
 
-    def finish(self) -> list[Outside | Block]:
+    def finish(self) -> list[str | Block]:
         """The text is over."""
         window, self._tail = self._tail, ""
         return self._split(window, self._seen - len(window), final=True)
 
-    def _split(self, window: str, base: int, *, final: bool) -> list[Outside | Block]:
-        found_here: list[Outside | Block] = []
+    def _split(self, window: str, base: int, *, final: bool) -> list[str | Block]:
+        found_here: list[str | Block] = []
         at = 0
         start = self._grammar.start
         while True:
@@ -113,7 +103,7 @@ class BlockSplitter:
                 else:
                     first = len(window) if final else start.hold(window, at)
                 if first > at:
-                    found_here.append(Outside(window[at:first]))
+                    found_here.append(window[at:first])
                 if found is None or not (final or start.settled(window, found[1])):
                     self._tail = window[first:]
                     return found_here

@@ -46,25 +46,26 @@ def scan_fields(content: str, grammar: Grammar) -> Fields:
     found: list[tuple[str, str]] = []
     skipped: list[str] = []
     at = done = 0
-    field, between = grammar.field.match, _BETWEEN.match
     while True:
-        at = _ending(between(text, at), at)
-        if at >= len(text):
-            break
-        key = field(text, at)
-        if key is None:
+        match = grammar.field.match(text, at)
+        if match is None:
+            at = _ending(_BETWEEN.match(text, at), at)
+            if at >= len(text):
+                break
             # One key, or what cannot be one, is passed over; the next may begin right behind it.
             at = _ending(_NO_FIELD.match(text, at), at)
             continue
         if done < at:
-            _note(skipped, text[done:at])
-        mark = grammar.value_end if key[2] is None else grammar.escape_end
+            _note(skipped, text[done : match.start(1)])
+        key, opaque = match.groups()
+        at = match.end()
+        mark = grammar.value_end if opaque is None else grammar.escape_end
         assert mark is not None, "an opaque value was found, so there is a mark that ends it"
-        end = mark.search(text, key.end())
+        end = mark.search(text, at)
         if end is None:
-            return Fields(tuple(found), tuple(skipped), key[1])
-        value = text[key.end() : end[0]]
-        found.append((key[1], value if key[2] is None else _restore(value, grammar)))
+            return Fields(tuple(found), tuple(skipped), key)
+        value = text[at : end[0]]
+        found.append((key, value if opaque is None else _restore(value, grammar)))
         at = done = end[1]
     _note(skipped, text[done:])
     return Fields(tuple(found), tuple(skipped), None)

@@ -151,8 +151,8 @@ class Grammar:
         end: Closes it.
         escape_start: Opens an opaque value; None where there are none.
         escape_end: Closes it.
-        field: A key with the mark that opens its value; group 1 is the key, group 2 the mark of an
-            opaque value.
+        field: What may stand between fields, then a key with the mark that opens its value; group
+            1 is the key, group 2 the mark of an opaque value.
         value_end: Closes a value.
         restored: Pairs (escaped, plain) that are put back in an opaque value, in this order.
         longest: The greatest number of characters that any mark of a block takes.
@@ -214,7 +214,8 @@ def _field(config: ParserConfig, shape: re.Match[str] | None, *, escape: bool) -
         _value_pattern(shape["word"]) if lenient and shape else re.escape(config.param_start_marker)
     )
     opaque = rf"([「{{]{re.escape(shape['word'])}{_ESCAPE}[」}}])" if escape and shape else "((?!))"
-    return re.compile(rf"([A-Za-z0-9_]+){SPACE_CLASS}*:{SPACE_CLASS}*(?:{opaque}|{plain})")
+    before = rf"[{re.escape(JS_SPACE)},]*"
+    return re.compile(rf"{before}([A-Za-z0-9_]+){SPACE_CLASS}*:{SPACE_CLASS}*(?:{opaque}|{plain})")
 
 
 def _restored(config: ParserConfig) -> tuple[tuple[str, str], ...]:

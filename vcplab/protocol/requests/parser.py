@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -127,7 +128,7 @@ class VCPProtocolParser:
             Its pieces; no text is an error.
         """
         stream = self.stream()
-        return ParsedAnswer(tuple(_joined([*stream.feed(content), *stream.close()])))
+        return ParsedAnswer(tuple(_joined(stream.feed(content) + stream.close())))
 
     def parse_tool_requests(self, content: str) -> list[ToolRequest]:
         """``parseToolRequests``: every request that a server would run, in order.
@@ -216,19 +217,17 @@ def create_vcp_protocol_parser(
     return VCPProtocolParser(config, **options)
 
 
-def _joined(pieces: Sequence[Piece]) -> Iterator[Piece]:
+def _joined(pieces: list[Piece]) -> list[Piece]:
     """The pieces with neighbours of plain text, and of reasoning, as one."""
-    run: list[PlainText] | list[Reasoning] = []
-    for piece in pieces:
-        if run and type(piece) is type(run[0]) and isinstance(piece, (PlainText, Reasoning)):
-            run.append(piece)  # type: ignore[arg-type]  # of the same class as the first
-            continue
-        if run:
-            yield type(run[0])("".join(part.text for part in run))
-            run = []
-        if isinstance(piece, (PlainText, Reasoning)):
-            run = [piece]  # type: ignore[assignment]  # a run is of one class
+    kinds = [type(piece) for piece in pieces]
+    if not any(a is b and a in (PlainText, Reasoning) for a, b in itertools.pairwise(kinds)):
+        return pieces
+    joined: list[Piece] = []
+    for kind, run in itertools.groupby(pieces, type):
+        if kind is PlainText:
+            joined.append(PlainText("".join(p.text for p in run if isinstance(p, PlainText))))
+        elif kind is Reasoning:
+            joined.append(Reasoning("".join(p.text for p in run if isinstance(p, Reasoning))))
         else:
-            yield piece
-    if run:
-        yield type(run[0])("".join(part.text for part in run))
+            joined.extend(run)
+    return joined

@@ -20,6 +20,10 @@ _SILENT = "no_reply"
 _FROM_A_PARSE = ("rawText", "raw_text", "span")
 
 
+class _Read(dict[str, str]):
+    """Arguments as they were read: texts, without reserved keys; nothing to check."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolRequest:
     """One request, as a VCPToolBox server reads it (facts/vcp-protocol §1.1, §1.2).
@@ -56,8 +60,8 @@ class ToolRequest:
     span: tuple[int, int] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        args = dict(self.args)
-        for key, value in args.items():
+        args = self.args if isinstance(self.args, _Read) else dict(self.args)
+        for key, value in () if isinstance(args, _Read) else args.items():
             if not isinstance(key, str) or not isinstance(value, str):
                 raise InvalidInputError(
                     f"The protocol knows texts only; {key!r} is a {type(value).__name__}.",
@@ -119,7 +123,7 @@ class ToolRequest:
             raw_text: The block.
             span: Where it lies.
         """
-        args = {key: value.strip(JS_SPACE) for key, value in fields}
+        args = _Read((key, value.strip(JS_SPACE)) for key, value in fields)
         name = args.pop("tool_name", "")
         if not name:
             return None

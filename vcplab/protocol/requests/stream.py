@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Ma
 from typing import Any
 
 from vcplab.core.errors import InvalidInputError, StateError
-from vcplab.protocol.requests.blocks import SHOWN, Block, BlockSplitter, Outside
+from vcplab.protocol.requests.blocks import SHOWN, Block, BlockSplitter
 from vcplab.protocol.requests.config import ParserConfig
 from vcplab.protocol.requests.fields import scan_fields
 from vcplab.protocol.requests.grammar import grammar_of
@@ -154,9 +154,9 @@ class RequestStream:
             for found in self._blocks.feed(piece.text, piece.at):
                 self._read(found, pieces)
 
-    def _read(self, found: Outside | Block, pieces: list[Piece]) -> None:
-        if isinstance(found, Outside):
-            pieces.append(PlainText(found.text))
+    def _read(self, found: str | Block, pieces: list[Piece]) -> None:
+        if isinstance(found, str):
+            pieces.append(PlainText(found))
             return
         fields = scan_fields(found.content, self._grammar)
         for text in fields.skipped:
