@@ -49,7 +49,8 @@ class BlockSplitter:
         self._state = _State.OUTSIDE
         self._tail = ""
         self._seen = 0  # characters of the text without reasoning
-        self._parts: list[str] = []  # of the open block
+        # Of the open block: (text, from, to). Cut out only when it closes; many never do.
+        self._parts: list[tuple[str, int, int]] = []
         self._begin = 0
         self._mark_length = 0
         # Where the two ways of counting part: (place here, place in the whole text).
@@ -61,8 +62,8 @@ class BlockSplitter:
         if self._state is _State.OUTSIDE:
             return None
         text = ""
-        for part in (*self._parts, self._tail):
-            text += part[: SHOWN - len(text)]
+        for part, start, stop in (*self._parts, (self._tail, 0, len(self._tail))):
+            text += part[start : min(stop, start + SHOWN - len(text))]
             if len(text) >= SHOWN:
                 break
         return text, self._origin(self._begin), self._state is _State.ESCAPED
@@ -153,7 +154,8 @@ class BlockSplitter:
         stop = max(at, len(window) - self._keep)
         if self._state is _State.INSIDE and end is not None:
             stop = end[0]
-        self._parts.append(window[first:stop])
+        if stop > first:
+            self._parts.append((window, first, stop))
         self._tail = window[stop:]
         return None
 
@@ -165,7 +167,9 @@ class BlockSplitter:
         return mark.search(window, at, len(window) if end is None else end[0])
 
     def _close(self, last: str, mark_length: int, end: int) -> Block:
-        raw = "".join((*self._parts, last)) if self._parts else last
+        raw = last
+        if self._parts:
+            raw = "".join(part[start:stop] for part, start, stop in self._parts) + last
         self._parts = []
         span = (self._origin(self._begin), self._origin(end - 1) + 1)
         return Block(raw, raw[self._mark_length : -mark_length], span)
