@@ -64,44 +64,51 @@ class _Exact:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pattern:
+class _Fuzzy:
+    """A mark of a block in angle brackets, of which there may be more or fewer."""
+
     pattern: re.Pattern[str]
     longest: int
     beginning: re.Pattern[str]
-    # A character by which a match may still grow.
-    grows_by: str = ""
-    grows_to: int = 0
 
     def search(self, text: str, start: int, stop: int = _FAR) -> tuple[int, int] | None:
-        found = self.pattern.search(text, start, stop + self.longest - 1)
-        return None if found is None else found.span()
+        at = text.find("<<", start, stop + 1)
+        while at >= 0:
+            found = self.pattern.match(text, at)
+            if found is not None:
+                return found.span()
+            at = text.find("<<", at + 1, stop + 1)
+        return None
 
     def settled(self, text: str, end: int) -> bool:
-        if not self.grows_by or end < len(text):
-            return True
-        return text.endswith(self.grows_by * self.grows_to)
+        # One more ">" would belong to it, up to four.
+        return end < len(text) or text.endswith(">>>>")
 
     def hold(self, text: str, start: int) -> int:
-        found = self.beginning.search(text, max(start, len(text) - self.longest))
+        at = text.find("<", max(start, len(text) - self.longest))
+        found = None if at < 0 else self.beginning.search(text, at)
         return len(text) if found is None else found.start()
 
 
 @dataclass(frozen=True, slots=True)
 class _Bracketed:
-    """A pattern whose second part is a fixed word: ``str.find`` for that is many times faster."""
+    """A mark in brackets of two kinds; ``str.find`` for its word is faster than the pattern."""
 
     pattern: re.Pattern[str]
+    usual: str
     word: str
     longest: int
-    # Characters of which one follows the word: they tell most places of a common word apart.
-    then: str | None = None
+    # Whether only "E" or "e" may follow the word: that tells most places of a common word apart.
+    escape: bool = False
 
     def search(self, text: str, start: int, stop: int = _FAR) -> tuple[int, int] | None:
-        length = len(self.word)
         at = text.find(self.word, start + 1, stop)
+        after = len(self.word)
         while at >= 0:
-            # At the end of the text this is empty, which is in every text; the pattern decides.
-            if self.then is None or text[at + length : at + length + 1] in self.then:
+            if text.startswith(self.usual, at - 1):
+                return at - 1, at - 1 + len(self.usual)
+            # At the end of the text the slice is empty, which is in every text.
+            if not self.escape or text[at + after : at + after + 1] in "Ee":
                 found = self.pattern.match(text, at - 1)
                 if found is not None:
                     return found.span()
@@ -129,17 +136,15 @@ def _block_mark(mark: str, fuzzy: bool) -> Mark:
         return _Exact(mark)
     label = shape["label"]
     inner = [re.escape(character) for character in label]
-    # `<<<{0,2}` is `<{2,4}` in a form whose first two characters the search can jump to.
-    pattern = re.compile(rf"<<<{{0,2}}\[{re.escape(label)}\]>{{2,4}}", _FLAGS)
-    beginning = re.compile(
-        rf"(?:<<<{{0,2}}{_nested([chr(92) + '[', *inner, chr(92) + ']', '>'])}|<)\Z", _FLAGS
-    )
-    return _Pattern(pattern, len(label) + 10, beginning, grows_by=">", grows_to=4)
+    pattern = re.compile(rf"<{{2,4}}\[{re.escape(label)}\]>{{2,4}}", _FLAGS)
+    tokens = [r"\[", *inner, r"\]", ">"]
+    beginning = re.compile(rf"(?:<{{2,4}}{_nested(tokens)}|<)\Z", _FLAGS)
+    return _Fuzzy(pattern, len(label) + 10, beginning)
 
 
 def _escape_mark(word: str) -> Mark:
-    pattern = rf"[「{{]{re.escape(word)}{_ESCAPE}[」}}]"
-    return _Bracketed(re.compile(pattern), word, len(word) + 8, then="Ee")
+    pattern = re.compile(rf"[「{{]{re.escape(word)}{_ESCAPE}[」}}]")
+    return _Bracketed(pattern, f"「{word}ESCAPE」", word, len(word) + 8, escape=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +210,8 @@ def _value_pattern(word: str) -> str:
 def _value_end(config: ParserConfig, shape: re.Match[str] | None) -> Mark:
     if not config.fuzzy or shape is None:
         return _Exact(config.param_end_marker)
-    return _Bracketed(re.compile(_value_pattern(shape["word"])), shape["word"], 0)
+    pattern = re.compile(_value_pattern(shape["word"]))
+    return _Bracketed(pattern, config.param_end_marker, shape["word"], 0)
 
 
 def _field(config: ParserConfig, shape: re.Match[str] | None, *, escape: bool) -> re.Pattern[str]:
