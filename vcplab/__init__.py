@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from vcplab.models.embedding.sentence import SentenceTransformer
     from vcplab.models.reranking.cross_encoder import CrossEncoder
     from vcplab.models.reranking.http import HTTPReranker
+    from vcplab.prompt.lint import lint_prompt
     from vcplab.prompt.placeholders import (
         EnvironmentProvider,
         PlaceholderProvider,
@@ -130,6 +131,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "field": ("vcplab.memory.filters.spelling", "field"),
     "fit_gate": ("vcplab.evaluation.calibration", "fit_gate"),
     "get_settings": ("vcplab.core.settings", "get_settings"),
+    "lint_prompt": ("vcplab.prompt.lint", "lint_prompt"),
     "override_settings": ("vcplab.core.settings", "override_settings"),
     "reliability": ("vcplab.evaluation.calibration", "reliability"),
     "run": ("vcplab.core.loop", "run"),
@@ -199,6 +201,7 @@ __all__ = [
     "field",
     "fit_gate",
     "get_settings",
+    "lint_prompt",
     "override_settings",
     "reliability",
     "run",

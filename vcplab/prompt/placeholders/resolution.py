@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from vcplab.core.display import html_table
+from vcplab.core.display import html_table, style_block
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,4 +77,4 @@ class Resolution:
             tuple("" if (cell := getattr(use, name)) is None else cell for name in columns)
             for use in self.uses
         ]
-        return html_table(columns, rows)
+        return style_block() + html_table(columns, rows)
