@@ -18,6 +18,14 @@ ROOMS = {
     *("plugins", "prompt", "runs", "sdk", "server", "tracing", "widgets"),
 }
 
+# What is also called by the seed's IPC channels.
+SERVICES = [
+    "vcplab.AdvancedMemory",
+    "vcplab.tracing.VCPInfo",
+    "vcplab.tracing.VCPLog",
+    "vcplab.tracing.ShowVCP",
+]
+
 # Every name of the five source documents, by document. Fields and values are written with what
 # they belong to where the bare word would not say enough.
 NAMES = {
@@ -290,3 +298,11 @@ def test_error_codes_are_ours_letter_by_letter(code: str) -> None:
     row = next(row for row in ROWS if row.seed == "003" and code in row.names)
     assert row.ours == f"`vcplab.VCPErrorCode.{code}`"
     assert str(resolve(row.ours.strip("`"))) == code
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_channel_leads_where_the_page_says(service: str) -> None:
+    found = resolve(service)
+    rows = {name: row.ours for row in ROWS for name in row.names if name in found.CHANNELS}
+    answers = {channel: f"`{service}.{method}`" for channel, method in found.CHANNELS.items()}
+    assert rows == answers

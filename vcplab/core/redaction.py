@@ -22,6 +22,7 @@ from urllib.parse import quote, quote_plus
 
 from pydantic import SecretStr
 
+from vcplab.core.names import snake_case
 from vcplab.core.settings import Settings, get_settings
 
 __all__ = ["MASK", "Redactor", "is_secret_name"]
@@ -34,7 +35,6 @@ _NAME = re.compile(
     r"|credentials?|private_?key|access_?key|auth_?code|(?:vcp|image|file|server|model)_?key"
     r"|key|pw|bearer)(?:$|[^a-z])"
 )
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # A name under which a text, not a number, is a secret; these alone are too common to judge by.
 _HARMLESS = frozenset({"key", "keys", "tokens"})
 # Shorter ones would be found everywhere.
@@ -70,7 +70,7 @@ _HINTS = (
 
 def is_secret_name(name: str) -> bool:
     """Whether what bears this name is a secret, e.g. ``api_key``, ``toolPassword``, ``VCP_Key``."""
-    plain = _HUMP.sub("_", name).lower().replace("-", "_").replace(" ", "_")
+    plain = snake_case(name).replace("-", "_").replace(" ", "_")
     return plain not in _HARMLESS and _NAME.search(plain) is not None
 
 

@@ -7,12 +7,12 @@ thin: each makes a recipe and runs it. See docs/seed-names.md.
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
-from vcplab.core.errors import InvalidInputError, NotFoundError
+from vcplab.core.errors import InvalidInputError
+from vcplab.core.names import snake_keys
 from vcplab.memory.corpus import Corpus
 from vcplab.memory.document import Document
 from vcplab.memory.filters import And, Or, as_condition
@@ -21,23 +21,12 @@ from vcplab.memory.recipes.deep import DeepMemo
 from vcplab.memory.recipes.light import LightMemo
 from vcplab.memory.recipes.mesh import MeshMemo
 from vcplab.memory.retriever import Hits
+from vcplab.protocol.channels import Channels
 
-__all__ = ["CHANNELS", "AdvancedMemory"]
-
-# Channel of seed 002 → method.
-CHANNELS: Mapping[str, str] = {
-    "AdvancedMemory_LightMemoSearch": "light_memo_search",
-    "AdvancedMemory_DeepMemoSearch": "deep_memo_search",
-    "AdvancedMemory_MeshMemoSearch": "mesh_memo_search",
-    "AdvancedMemory_AddDocument": "add_document",
-    "AdvancedMemory_AddDocuments": "add_documents",
-    "AdvancedMemory_Clear": "clear",
-    "AdvancedMemory_GetDocumentCount": "get_document_count",
-}
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+__all__ = ["AdvancedMemory"]
 
 
-class AdvancedMemory:
+class AdvancedMemory(Channels):
     """One corpus behind the calls of seed 002.
 
     ::
@@ -51,6 +40,16 @@ class AdvancedMemory:
         corpus: The documents; an empty one in memory if None.
         embedder: For the dense lanes, where a call names none.
     """
+
+    CHANNELS: ClassVar[Mapping[str, str]] = {
+        "AdvancedMemory_LightMemoSearch": "light_memo_search",
+        "AdvancedMemory_DeepMemoSearch": "deep_memo_search",
+        "AdvancedMemory_MeshMemoSearch": "mesh_memo_search",
+        "AdvancedMemory_AddDocument": "add_document",
+        "AdvancedMemory_AddDocuments": "add_documents",
+        "AdvancedMemory_Clear": "clear",
+        "AdvancedMemory_GetDocumentCount": "get_document_count",
+    }
 
     def __init__(self, corpus: Corpus | None = None, *, embedder: Any = None) -> None:
         self.corpus = Corpus(name="advanced-memory") if corpus is None else corpus
@@ -105,32 +104,17 @@ class AdvancedMemory:
         """``getDocumentCount``: number of documents."""
         return self.corpus.count()
 
-    def invoke(self, channel: str, payload: Any = None) -> Any:
-        """Call by channel, as over IPC.
-
-        Args:
-            channel: ``AdvancedMemory_LightMemoSearch`` and so on (:data:`CHANNELS`).
-            payload: The call's one argument, if it has one.
-
-        Raises:
-            NotFoundError: There is no such channel.
-        """
-        if channel not in CHANNELS:
-            raise NotFoundError(
-                f"There is no channel {channel!r}.",
-                where="channel",
-                next_step=f"The channels are: {', '.join(CHANNELS)}.",
-            )
-        method: Callable[..., Any] = getattr(self, CHANNELS[channel])
-        return method() if payload is None else method(payload)
+    def _arguments(self, payload: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        # A payload is the one argument of a call here, whose own names are those of the seed.
+        return () if payload is None else (payload,), {}
 
     def __repr__(self) -> str:
         return f"AdvancedMemory({self.corpus!r})"
 
     def _search(self, recipe: type[Recipe], request: Any, config: Mapping[str, Any]) -> Hits:
         if isinstance(request, Mapping):
-            asked = _pythonic(request)
-            settings = {**_pythonic(asked.pop("config", None) or {}), **config}
+            asked = snake_keys(request)
+            settings = {**snake_keys(asked.pop("config", None) or {}), **config}
             settings.update({name: asked.pop(name) for name in list(asked) if name in _SEARCH})
             if asked:
                 raise _unknown(recipe, next(iter(asked)))
@@ -166,10 +150,6 @@ def _joined(settings: dict[str, Any]) -> Any:
     return as_condition(custom) if filters is None else as_condition([filters, custom])
 
 
-def _pythonic(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {_HUMP.sub("_", str(name)).lower(): value for name, value in given.items()}
-
-
 def _document(given: Any) -> Document:
     if isinstance(given, Document):
         return given
@@ -179,7 +159,7 @@ def _document(given: Any) -> Document:
             where="document",
             next_step='Give {"id": "d1", "content": "…"}, or a vl.Document.',
         )
-    names = _pythonic(given)
+    names = snake_keys(given)
     text = names.pop("content", None)
     text = names.pop("text", "") if text is None else text
     metadata = dict(names.pop("metadata", None) or {})

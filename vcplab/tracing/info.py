@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from vcplab.core.errors import InvalidInputError, NotFoundError
 from vcplab.core.events import EventBus, Subscription
 from vcplab.core.trace import RemoteSpan, Span
-from vcplab.tracing.channels import Channels
+from vcplab.protocol.channels import Channels
 from vcplab.tracing.handles import Handles
 from vcplab.tracing.recorder import Recorder
 from vcplab.tracing.records import SpanRecord

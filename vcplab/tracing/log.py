@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 from vcplab.core.errors import InvalidInputError, NotFoundError, VCPError
 from vcplab.core.events import EventBus, Subscription
 from vcplab.core.trace import RemoteSpan, Span, span
+from vcplab.protocol.channels import Channels
 from vcplab.tracing.calls import (
     CALL_KIND,
     CallUpdate,
@@ -21,7 +22,6 @@ from vcplab.tracing.calls import (
     call_of,
     statistics_of,
 )
-from vcplab.tracing.channels import Channels
 from vcplab.tracing.handles import Handles
 from vcplab.tracing.recorder import Recorder
 from vcplab.tracing.records import Level, LogRecord

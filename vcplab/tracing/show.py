@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from vcplab.core.errors import InvalidInputError, NotFoundError
+from vcplab.core.names import named_options
 from vcplab.core.trace import RemoteSpan, Span, span
-from vcplab.tracing.channels import Channels, pythonic
+from vcplab.protocol.channels import Channels
 from vcplab.tracing.handles import Handles
 from vcplab.tracing.recorder import Recorder
 from vcplab.tracing.records import SpanRecord
@@ -97,18 +98,10 @@ class ShowVCP(Channels):
         Raises:
             InvalidInputError: A name is unknown, or a value impossible; nothing is changed.
         """
-        given = {pythonic(name): value for name, value in changes.items()}
-        known = [field.name for field in fields(ShowVCPConfig)]
-        for name in given:
-            if name not in known:
-                raise InvalidInputError(
-                    f"ShowVCP has no setting {name!r}.",
-                    where="config",
-                    next_step=f"the settings are: {', '.join(known)}",
-                )
+        given = named_options(ShowVCPConfig, None, changes, what="ShowVCP", where="config")
         self._config = replace(self._config, **given)
         if not self._recorder.store.read_only:
-            content = {name: getattr(self._config, name) for name in known}
+            content = asdict(self._config)
             self._recorder.store.set_setting("show.config", content)
         return self._config
 

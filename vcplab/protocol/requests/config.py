@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from vcplab.core.errors import InvalidInputError
+from vcplab.core.names import named_options
 
 __all__ = ["JS_SPACE", "ParserConfig"]
 
@@ -17,8 +17,6 @@ JS_SPACE = (
     "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
-
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +81,4 @@ class ParserConfig:
         Raises:
             InvalidInputError: An option is unknown, or a mark impossible.
         """
-        known = [field.name for field in fields(cls)]
-        given = (
-            {name: getattr(config, name) for name in known}
-            if isinstance(config, ParserConfig)
-            else {_HUMP.sub("_", name).lower(): value for name, value in (config or {}).items()}
-        )
-        given.update({_HUMP.sub("_", name).lower(): value for name, value in options.items()})
-        for name in given:
-            if name not in known:
-                raise InvalidInputError(
-                    f"The parser has no option {name!r}.",
-                    where="config",
-                    next_step=f"the options are: {', '.join(known)}",
-                )
-        return cls(**given)
+        return cls(**named_options(cls, config, options, what="The parser", where="config"))

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import re
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from vcplab.core.errors import InvalidInputError, NotFoundError
+from vcplab.core.names import snake_keys
 
-__all__ = ["Channels", "pythonic"]
-
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-
-
-def pythonic(name: str) -> str:
-    """``parentSessionId`` → ``parent_session_id``."""
-    return _HUMP.sub("_", name).lower()
+__all__ = ["Channels"]
 
 
 class Channels:
@@ -45,15 +39,21 @@ class Channels:
                 next_step=f"the channels are: {', '.join(self.CHANNELS)}",
             )
         method: Callable[..., Any] = getattr(self, self.CHANNELS[channel])
+        arguments, named = self._arguments(payload)
         try:
-            if payload is None:
-                return method()
-            if isinstance(payload, Mapping):
-                return method(**{pythonic(key): value for key, value in payload.items()})
-            return method(payload)
+            inspect.signature(method).bind(*arguments, **named)
         except TypeError as error:
             raise InvalidInputError(
-                f"{channel} does not take {payload!r}: {error}.",
+                f"{channel} does not take this payload: {error}.",
                 where="payload",
                 next_step=f"see the arguments of {type(self).__name__}.{method.__name__}",
             ) from error
+        return method(*arguments, **named)
+
+    def _arguments(self, payload: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """How a payload is handed to a method."""
+        if payload is None:
+            return (), {}
+        if isinstance(payload, Mapping):
+            return (), snake_keys(payload)
+        return (payload,), {}
