@@ -60,8 +60,6 @@ class Recorder:
         self._listeners: tuple[Callable[[Batch], object], ...] = ()
         self._wake = threading.Event()
         self._writing = threading.Lock()
-        self._taken = 0
-        self._written = 0
         self._since_prune = 0
         self.dropped = 0
         self._stopped = False
@@ -83,7 +81,6 @@ class Recorder:
         if len(self._ended) == _WAITING:
             self.dropped += 1
         self._ended.append(span)
-        self._taken += 1
         if len(self._ended) >= self._batch and not self._wake.is_set():
             self._wake.set()
         if self._watchers:
@@ -179,15 +176,12 @@ class Recorder:
                     opened.append(self.record(span))
             self._written_open.update(record.span_id for record in opened)
             records += opened
-            if not (records or lines) or self.store.read_only:
+            if self.store.read_only:
                 return
-            self.store.add(records, lines)
-            self._written += len(records)
-            self._since_prune += len(records)
-            if self._since_prune >= _PRUNE_EVERY:
-                self._since_prune = 0
-                self.store.prune()
-        for listener in self._listeners:
+            if records or lines:
+                self.store.add(records, lines)
+                self._since_prune += len(records)
+        for listener in self._listeners if records else ():
             try:
                 listener(records)
             except Exception:
@@ -221,11 +215,15 @@ class Recorder:
 
     def _run(self) -> None:
         failed = False
+        self._since_prune = _PRUNE_EVERY  # what became too old since the last time goes first
         while not self._stopped:
             self._wake.wait(self._interval)
             self._wake.clear()
             try:
                 self.flush()
+                if self._since_prune >= _PRUNE_EVERY and not self.store.read_only:
+                    self._since_prune = 0
+                    self.store.prune()
                 failed = False
             except Exception:
                 # Once in full: a full disk would fill the log as well.

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from vcplab.core.clock import current_clock
+from vcplab.core.clock import Clock, SystemClock
 from vcplab.core.errors import InvalidInputError
 from vcplab.core.store import Store
 from vcplab.tracing.records import LogRecord, SpanRecord, dumps
@@ -25,7 +25,7 @@ CREATE TABLE spans (
   id INTEGER PRIMARY KEY, span TEXT NOT NULL UNIQUE, trace TEXT NOT NULL, parent TEXT,
   name TEXT NOT NULL, kind TEXT NOT NULL, status TEXT NOT NULL, start INTEGER NOT NULL,
   duration INTEGER, error_type TEXT, error_message TEXT, attributes TEXT NOT NULL,
-  events TEXT NOT NULL
+  events TEXT NOT NULL, written INTEGER NOT NULL
 );
 CREATE INDEX spans_by_trace ON spans (trace, start);
 CREATE INDEX spans_by_start ON spans (start);
@@ -35,7 +35,7 @@ CREATE TABLE payloads (span TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (sp
 CREATE INDEX payloads_by_digest ON payloads (digest);
 CREATE TABLE logs (
   id INTEGER PRIMARY KEY, time INTEGER NOT NULL, level TEXT NOT NULL, category TEXT NOT NULL,
-  message TEXT NOT NULL, data TEXT, trace TEXT, call TEXT
+  message TEXT NOT NULL, data TEXT, trace TEXT, call TEXT, written INTEGER NOT NULL
 );
 CREATE INDEX logs_by_time ON logs (time);
 """
@@ -44,7 +44,8 @@ _PAYLOADS = "payloads"
 _LARGE = 2048
 _PREVIEW = 200
 _UPSERT = f"""
-INSERT INTO spans ({", ".join(SPAN_COLUMNS)}) VALUES ({", ".join("?" * len(SPAN_COLUMNS))})
+INSERT INTO spans ({", ".join(SPAN_COLUMNS)}, written)
+VALUES ({", ".join("?" * len(SPAN_COLUMNS))}, ?)
 ON CONFLICT (span) DO UPDATE SET
   name = excluded.name, kind = excluded.kind, status = excluded.status,
   duration = excluded.duration, error_type = excluded.error_type,
@@ -64,9 +65,11 @@ class TraceStore:
 
     Args:
         path: The database file; None for one in memory.
-        keep: Spans and lines older than this are dropped.
+        keep: Spans and lines that were written longer ago are dropped.
         budget: Bytes of tables and payloads to keep to; the oldest goes first.
         read_only: Open without the possibility to write; the file must exist.
+        clock: Tells how old they are; the machine's if None, also where the work itself runs by
+            another clock.
 
     Raises:
         InvalidInputError: ``keep`` or ``budget`` is not positive.
@@ -80,6 +83,7 @@ class TraceStore:
         keep: timedelta = timedelta(days=30),
         budget: int = 2**30,
         read_only: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         if keep <= timedelta(0) or budget < 2**16:
             raise InvalidInputError(
@@ -88,6 +92,7 @@ class TraceStore:
                 next_step="e.g. keep=timedelta(days=30), budget=2**30",
             )
         self.keep, self.budget = keep, budget
+        self._clock = clock or SystemClock()
         options: dict[str, Any] = {"schema": _SCHEMA, "version": _VERSION, "tables": _TABLES}
         self._store = (
             Store.memory(**options) if path is None else Store(path, read_only=read_only, **options)
@@ -117,12 +122,13 @@ class TraceStore:
         Raises:
             ReadOnlyError: The store is read-only.
         """
+        written = int(self._clock.now().timestamp())
         rows: list[tuple[Any, ...]] = []
         payloads: dict[str, bytes] = {}
         references: list[tuple[str, str]] = []
         for span in spans:
             kept, large = _apart(span)
-            rows.append(row_of(kept))
+            rows.append((*row_of(kept), written))
             payloads.update(large)
             references.extend((span.span_id, digest) for digest in large)
         lines = [
@@ -134,6 +140,7 @@ class TraceStore:
                 None if line.data is None else dumps(line.data),
                 line.trace_id,
                 line.call_id,
+                written,
             )
             for line in logs
         ]
@@ -148,7 +155,8 @@ class TraceStore:
             if lines:
                 columns = ", ".join(LOG_COLUMNS[1:])
                 self._store.executemany(
-                    f"INSERT INTO logs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                    f"INSERT INTO logs ({columns}, written) "  # noqa: S608
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     lines,
                 )
 
@@ -158,8 +166,8 @@ class TraceStore:
         Returns:
             Number of spans and lines dropped.
         """
-        edge = int((current_clock().now() - self.keep).timestamp() * 1e6) * 1000
-        dropped = self._drop("start < ?", edge) + self._drop("time < ?", edge, "logs")
+        edge = int((self._clock.now() - self.keep).timestamp())
+        dropped = sum(self._drop("written < ?", edge, table) for table in ("spans", "logs"))
         if self._store.total_bytes() > self.budget:
             self._store.gc()
         while self._store.total_bytes() > self.budget:
@@ -182,7 +190,7 @@ class TraceStore:
             self._drop("id >= ?", 0, table)
         self._store.gc(keep_seconds=0)
 
-    def _drop(self, condition: str, value: int, table: str = "spans") -> int:
+    def _drop(self, condition: str, value: int, table: str) -> int:
         with self._store.transaction():
             query = f"DELETE FROM {table} WHERE {condition}"  # noqa: S608
             count = self._store.execute(query, [value])

@@ -236,13 +236,12 @@ def test_kill_9_often(tmp_path: Path, number: int) -> None:
 
 
 def test_bounded_by_age_and_size(tmp_path: Path) -> None:
-    with (
-        TraceStore(tmp_path / "t.sqlite3", keep=timedelta(days=2), budget=400_000) as store,
-        use_clock(FrozenClock("2026-03-01T09:00Z")) as clock,
-        Recorder(store) as recorder,
-    ):
+    clock = FrozenClock("2026-03-01T09:00Z")
+    options = {"keep": timedelta(days=2), "budget": 400_000, "clock": clock}
+    path = tmp_path / "t.sqlite3"
+    with TraceStore(path, **options) as store, Recorder(store) as recorder:
         with span("old", output="y" * 3000):
-            pass
+            recorder.log("info", "old", "line")
         recorder.flush()
         clock.advance(timedelta(days=3))
         for number in range(600):
@@ -250,11 +249,28 @@ def test_bounded_by_age_and_size(tmp_path: Path) -> None:
                 pass
         recorder.flush()
         assert store.prune() > 0
-        names = {record.name for record in store.spans()}
-        assert names == {"new"}
+        assert {record.name for record in store.spans()} == {"new"}
+        assert store.logs() == []
         assert store.total_bytes() <= 400_000
         newest = store.spans(limit=1)[0]
         assert store.whole(newest).attributes["output"] == "599" * 1000
+    clock.advance(timedelta(days=3))
+    # Opening is enough for what became too old meanwhile.
+    with TraceStore(path, **options) as store, Recorder(store):
+        for _ in range(200):
+            if not store.count():
+                break
+            time.sleep(0.02)
+        assert store.count() == 0
+
+
+def test_a_past_by_another_clock_is_not_old(tmp_path: Path) -> None:
+    with TraceStore(tmp_path / "t.sqlite3") as store, Recorder(store) as recorder:
+        with use_clock(FrozenClock("2001-01-01T00:00Z")), span("replayed"):
+            pass
+        recorder.flush()
+        assert store.prune() == 0
+        assert store.spans()[0].start.year == 2001
 
 
 def test_a_reader_beside_the_owner(tmp_path: Path) -> None:
