@@ -168,19 +168,24 @@ class Recorder:
             spans = [self._ended.popleft() for _ in range(len(self._ended))]
             lines = [self._lines.popleft() for _ in range(len(self._lines))]
             records = [self.record(span) for span in spans]
-            self._written_open.difference_update(record.span_id for record in records)
-            opened = []
-            for span in list(self._open.values()):
-                # Again while it is open only if something happened inside.
-                if span.span_id not in self._written_open:
-                    opened.append(self.record(span))
-            self._written_open.update(record.span_id for record in opened)
+            # Once while it is open; its end completes it.
+            opened = [
+                self.record(span)
+                for span in list(self._open.values())
+                if span.span_id not in self._written_open
+            ]
             records += opened
-            if self.store.read_only:
-                return
-            if records or lines:
-                self.store.add(records, lines)
+            if (records or lines) and not self.store.read_only:
+                try:
+                    self.store.add(records, lines)
+                except BaseException:
+                    # The disk may be full: they wait for the next time, up to the limit.
+                    self._ended.extendleft(reversed(spans))
+                    self._lines.extendleft(reversed(lines))
+                    raise
                 self._since_prune += len(records)
+            self._written_open.update(record.span_id for record in opened)
+            self._written_open.difference_update(span.span_id for span in spans)
         for listener in self._listeners if records else ():
             try:
                 listener(records)
