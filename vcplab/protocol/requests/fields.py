@@ -80,10 +80,8 @@ def _restore(value: str, grammar: Grammar) -> str:
         for escaped, plain in grammar.restored:
             value = value.replace(escaped, plain)
     # Of the variants in other brackets or another case, upstream puts back the first only.
-    for mark, (_, plain) in zip(
-        (grammar.escape_start, grammar.escape_end), grammar.restored[-2:], strict=True
-    ):
-        found = mark.search(value, 0) if mark is not None else None
+    for mark, word, plain in grammar.variants:
+        found = mark.search(value, 0) if word in value else None
         if found is not None:
             value = value[: found[0]] + plain + value[found[1] :]
     return value

@@ -142,7 +142,7 @@ def _block_mark(mark: str, fuzzy: bool) -> Mark:
     return _Fuzzy(pattern, len(label) + 10, beginning)
 
 
-def _escape_mark(word: str) -> Mark:
+def _escape_mark(word: str) -> _Bracketed:
     pattern = re.compile(rf"[「{{]{re.escape(word)}{_ESCAPE}[」}}]")
     return _Bracketed(pattern, f"「{word}ESCAPE」", word, len(word) + 8, escape=True)
 
@@ -160,6 +160,8 @@ class Grammar:
             1 is the key, group 2 the mark of an opaque value.
         value_end: Closes a value.
         restored: Pairs (escaped, plain) that are put back in an opaque value, in this order.
+        variants: After them, of each such mark the first in another spelling: (mark, a word that
+            is in it, plain).
         longest: The greatest number of characters that any mark of a block takes.
     """
 
@@ -170,6 +172,7 @@ class Grammar:
     field: re.Pattern[str]
     value_end: Mark
     restored: tuple[tuple[str, str], ...]
+    variants: tuple[tuple[Mark, str, str], ...]
 
     @property
     def longest(self) -> int:
@@ -191,14 +194,21 @@ def grammar_of(config: ParserConfig) -> Grammar:
     first = _VALUE_SHAPE.fullmatch(config.param_start_marker)
     last = _VALUE_SHAPE.fullmatch(config.param_end_marker)
     escape = config.escape and first is not None and last is not None
+    starts = _escape_mark(first["word"]) if escape and first else None
+    ends = _escape_mark(last["word"]) if escape and last else None
+    variants: list[tuple[Mark, str, str]] = []
+    if starts is not None and ends is not None:
+        variants.append((starts, starts.word, config.param_start_marker))
+        variants.append((ends, ends.word, config.param_end_marker))
     return Grammar(
         start=_block_mark(config.tool_request_start_marker, config.fuzzy),
         end=_block_mark(config.tool_request_end_marker, config.fuzzy),
-        escape_start=_escape_mark(first["word"]) if escape and first else None,
-        escape_end=_escape_mark(last["word"]) if escape and last else None,
+        escape_start=starts,
+        escape_end=ends,
         field=_field(config, first, escape=escape),
         value_end=_value_end(config, last),
         restored=_restored(config) if escape else (),
+        variants=tuple(variants),
     )
 
 
