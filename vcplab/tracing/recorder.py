@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -63,7 +65,9 @@ class Recorder:
         self._since_prune = 0
         self.dropped = 0
         self._stopped = False
+        self._pid = os.getpid()
         self._handle = add_sink(self)
+        atexit.register(self.close)  # a kernel that ends has not closed its labs
         self._thread = threading.Thread(target=self._run, name="vcplab-trace", daemon=True)
         self._thread.start()
 
@@ -163,7 +167,14 @@ class Recorder:
     # --- writing (in the recorder's thread) ---------------------------------------------------
 
     def flush(self) -> None:
-        """Write what waits, now and in this thread; afterwards the store has it."""
+        """Write what waits, now and in this thread; afterwards the store has it.
+
+        A forked child writes nothing: the file is its parent's.
+        """
+        if os.getpid() != self._pid:
+            self._ended.clear()
+            self._lines.clear()
+            return
         with self._writing:
             spans = [self._ended.popleft() for _ in range(len(self._ended))]
             lines = [self._lines.popleft() for _ in range(len(self._lines))]
@@ -244,7 +255,10 @@ class Recorder:
         if self._stopped:
             return
         self._stopped = True
+        atexit.unregister(self.close)
         self._handle.close()
+        if os.getpid() != self._pid:
+            return  # the thread and the file are the parent's
         self._wake.set()
         self._thread.join(timeout=10)
         self.flush()

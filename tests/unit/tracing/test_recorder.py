@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -233,6 +234,41 @@ def test_kill_9_loses_at_most_the_last_batch(tmp_path: Path, moment: float) -> N
 @pytest.mark.parametrize("number", range(50))
 def test_kill_9_often(tmp_path: Path, number: int) -> None:
     kill_one(tmp_path, number * 0.011)
+
+
+ENDS = """
+import sys
+from vcplab.core.trace import span
+from vcplab.tracing import Recorder, TraceStore
+recorder = Recorder(TraceStore(sys.argv[1]), interval=60)
+with span("last words"):
+    pass
+"""
+
+
+def test_a_process_that_ends_has_written_everything(tmp_path: Path) -> None:
+    path = tmp_path / "trace.sqlite3"
+    subprocess.run([sys.executable, "-c", ENDS, str(path)], check=True, timeout=60)
+    with TraceStore(path) as store:
+        assert [record.name for record in store.spans()] == ["last words"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_leaves_the_file_alone(store: TraceStore, recorder: Recorder) -> None:
+    with span("parent"):
+        pass
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of any thread
+        child = os.fork()
+    if child == 0:
+        with span("child"):
+            pass
+        recorder.flush()
+        recorder.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    recorder.flush()
+    assert set(by_name(store)) == {"parent"}
 
 
 def test_bounded_by_age_and_size(tmp_path: Path) -> None:
