@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +13,11 @@ from vcplab.core.workspace import Workspace
 from vcplab.lab.trace import TraceFacet
 
 __all__ = ["Lab"]
+
+# The open labs of this process by their folder; a lab nobody holds goes on tracing until it is
+# closed, so that `vl.Lab(path).trace.panel()` works.
+_open: dict[str, Lab] = {}
+_opening = threading.RLock()
 
 
 class Lab:
@@ -23,8 +30,9 @@ class Lab:
                 call.set(output=7)
             lab.trace.panel()
 
-    While it is open, everything that happens in this process is traced into its folder. A second
-    opener of the same folder gets it read-only and says so (`notice`).
+    While it is open, everything that happens in this process is traced into its folder. Opened
+    again in the same process, as when a cell is run once more, the new one takes the place of the
+    old, which is closed. Another process gets the folder read-only and says so (`notice`).
 
     Args:
         path: The folder; made where there is none.
@@ -38,13 +46,18 @@ class Lab:
     """
 
     def __init__(self, path: str | Path, *, create: bool = True, **settings: Any) -> None:
-        self.workspace = Workspace(path, create=create)
-        try:
-            self.settings = Settings.load(self.workspace.path, **settings)
-            self.trace = TraceFacet(self.workspace, self.settings)
-        except BaseException:
-            self.workspace.close()
-            raise
+        with _opening:
+            earlier = _open.get(os.path.realpath(Path(path).expanduser()))
+            if earlier is not None:
+                earlier.close()
+            self.workspace = Workspace(path, create=create)
+            try:
+                self.settings = Settings.load(self.workspace.path, **settings)
+                self.trace = TraceFacet(self.workspace, self.settings)
+            except BaseException:
+                self.workspace.close()
+                raise
+            _open[str(self.workspace.path)] = self
 
     @property
     def path(self) -> Path:
@@ -73,6 +86,9 @@ class Lab:
 
     def close(self) -> None:
         """Write what waits and give the folder up; closing twice is allowed."""
+        with _opening:
+            if _open.get(str(self.workspace.path)) is self:
+                del _open[str(self.workspace.path)]
         self.trace.close()
         self.workspace.close()
 

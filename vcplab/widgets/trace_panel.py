@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from vcplab.core.errors import InvalidInputError, VCPError
+from vcplab.core.errors import InvalidInputError, StateError, VCPError
 from vcplab.tracing.records import SpanRecord
 
 if TYPE_CHECKING:
@@ -89,7 +89,10 @@ class TracePanel(anywidget.AnyWidget):
             self.send({"kind": "details", **self._details(str(message.get("id", "")))})
 
     def _details(self, span_id: str) -> dict[str, Any]:
-        record = self._facet.store.span(span_id)
+        try:
+            record = self._facet.store.span(span_id)
+        except StateError as error:
+            return {"id": span_id, "text": f"The lab was closed. {error}", "request": ""}
         if record is None:
             return {"id": span_id, "text": "This span is no longer kept.", "request": ""}
         text = json.dumps(record.to_dict(), ensure_ascii=False, indent=2)
