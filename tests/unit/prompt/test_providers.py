@@ -426,6 +426,14 @@ def test_descriptions_may_be_expanded() -> None:
 
 def test_what_describes_no_tools() -> None:
     with pytest.raises(InvalidInputError, match="get_tool_descriptions"):
-        ToolDescriptionProvider(TEXTS)
+        ToolDescriptionProvider(5)  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match="dialect"):
         ToolDescriptionProvider(Tools(TEXTS), "cherry")
+
+
+def test_descriptions_of_tools_from_a_mapping() -> None:
+    provider = ToolDescriptionProvider({"Randomness": "Random event generator"})
+    engine = VariableEngine()
+    engine.register_provider(provider)
+    assert engine.resolve_all("{{VCPAllTools}}") == "VCPRandomness: Random event generator"
+    assert engine.resolve_all("{{VCPRandomness}}") == "Random event generator"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 from vcplab.core.errors import InvalidInputError
@@ -27,6 +28,14 @@ class ToolDescriptions(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    texts: _Texts
+
+    def get_tool_descriptions(self) -> _Texts:
+        return self.texts
+
+
 class ToolDescriptionProvider:
     """``ToolDescriptionProvider`` of seed 003: ``{{VCPAllTools}}`` and ``{{VCP<Name>}}``.
 
@@ -34,7 +43,8 @@ class ToolDescriptionProvider:
     plugins and other nodes, and often show placeholders as examples.
 
     Args:
-        source: Has ``get_tool_descriptions()``; its result may have to be awaited.
+        source: Has ``get_tool_descriptions()``, whose result may have to be awaited; or a mapping
+            of names to descriptions.
         dialect: How all tools are told: ``"seed"`` has a line ``VCPName: description`` for each,
             ``"toolbox"`` the descriptions with a rule between them (facts/vcp-protocol §3).
         recurse: Whether placeholders in descriptions are resolved, too.
@@ -46,17 +56,19 @@ class ToolDescriptionProvider:
 
     def __init__(
         self,
-        source: ToolDescriptions,
+        source: ToolDescriptions | _Texts,
         dialect: ToolDialect = "seed",
         *,
         recurse: bool = False,
         name: str = "tools",
     ) -> None:
-        if not callable(getattr(source, "get_tool_descriptions", None)):
+        if isinstance(source, Mapping):
+            source = _Listed(source)
+        if not isinstance(source, ToolDescriptions):
             raise InvalidInputError(
                 f"{type(source).__name__} cannot describe tools.",
                 where="source",
-                next_step="pass an object with get_tool_descriptions() -> {name: text}",
+                next_step="pass {name: text}, or an object with get_tool_descriptions()",
             )
         if dialect not in get_args(ToolDialect):
             raise InvalidInputError(
@@ -65,7 +77,7 @@ class ToolDescriptionProvider:
                 next_step="use 'seed' or 'toolbox'",
             )
         self.name = name
-        self._source = source
+        self._source: ToolDescriptions = source
         self._dialect: ToolDialect = dialect
         self._recurse = recurse
 
