@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vcplab.core.display import html_table, style_block, view
-from vcplab.core.errors import NotFoundError
 from vcplab.core.redaction import Redactor
 from vcplab.core.settings import Settings
 from vcplab.core.workspace import Workspace
@@ -110,13 +109,7 @@ class TraceFacet:
         if trace_id is None:
             latest = self.spans(roots=True, limit=1)
             trace_id = latest[0].trace_id if latest else ""
-        records = self.spans(trace_id=trace_id, limit=None)[::-1]
-        if not records:
-            raise NotFoundError(
-                "There is no such trace.",
-                where="trace_id",
-                next_step="list them with spans(roots=True)",
-            )
+        records = self.recorder.trace(trace_id)
         known = {record.span_id for record in records}
         children: dict[str | None, list[SpanRecord]] = {}
         for record in records:

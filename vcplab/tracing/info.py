@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from vcplab.core.errors import InvalidInputError, NotFoundError
+from vcplab.core.display import html_table, style_block
+from vcplab.core.errors import InvalidInputError
 from vcplab.core.events import EventBus, Subscription
 from vcplab.core.trace import RemoteSpan, Span
 from vcplab.protocol.channels import Channels
@@ -283,15 +284,7 @@ class VCPInfo(Channels):
         Raises:
             NotFoundError: No such session was recorded.
         """
-        self._recorder.flush()
-        record = self._recorder.store.span(session_id)
-        if record is None or record.kind not in SESSION_KINDS:
-            raise NotFoundError(
-                f"There is no session {session_id!r}.",
-                where="session_id",
-                next_step="list them with get_recent_sessions()",
-            )
-        return self._session(record)
+        return self._session(self._recorder.find(session_id, SESSION_KINDS, "session"))
 
     def clear_sessions(self) -> None:
         """Show no session that is over by now; the trace itself keeps them."""
@@ -349,6 +342,15 @@ class VCPInfo(Channels):
     def __repr__(self) -> str:
         running = sum(span.kind in SESSION_KINDS for span in list(self._live.values()))
         return f"<VCPInfo {running} running>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (session.name, session.type, session.status, step.name, step.status, step.progress)
+            for session in self.get_recent_sessions()
+            for step in session.steps or (ExecutionStep("", "", session.status),)
+        ]
+        header = ["session", "type", "status", "step", "status", "progress"]
+        return style_block() + html_table(header, rows, caption="VCPInfo: latest sessions")
 
 
 def _given(name: str, value: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
+from vcplab.core.display import html_table, style_block
 from vcplab.core.errors import InvalidInputError, NotFoundError, VCPError
 from vcplab.core.events import EventBus, Subscription
 from vcplab.core.trace import RemoteSpan, Span, span
@@ -217,15 +218,7 @@ class VCPLog(Channels):
         Raises:
             NotFoundError: No such call was recorded.
         """
-        self._recorder.flush()
-        record = self._recorder.store.span(call_id)
-        if record is None or record.kind != CALL_KIND:
-            raise NotFoundError(
-                f"There is no call {call_id!r}.",
-                where="call_id",
-                next_step="list them with get_recent_calls()",
-            )
-        return call_of(record)
+        return call_of(self._recorder.find(call_id, (CALL_KIND,), "call"))
 
     def get_recent_logs(self, limit: int = 100, level: Level | None = None) -> list[LogRecord]:
         """The latest lines, latest first.
@@ -267,19 +260,11 @@ class VCPLog(Channels):
         Raises:
             NotFoundError: No such trace was recorded.
         """
-        self._recorder.flush()
-        spans = self._recorder.store.spans(trace_id=trace_id)
-        if not spans:
-            raise NotFoundError(
-                f"There is no trace {trace_id!r}.",
-                where="trace_id",
-                next_step="take the trace_id of a call, session or request",
-            )
+        spans = self._recorder.trace(trace_id)
         calls = [call_of(record) for record in spans if record.kind == CALL_KIND]
-        first = min(record.start_ns for record in spans)
+        first, start = spans[0].start_ns, spans[0].start
         ends = [r.start_ns + r.duration_ns for r in spans if r.duration_ns is not None]
         took = max(ends) - first if len(ends) == len(spans) else None
-        start = min(spans, key=lambda record: record.start_ns).start
         return TraceStatistics(
             trace_id=trace_id,
             start_time=start,
@@ -346,6 +331,14 @@ class VCPLog(Channels):
 
     def __repr__(self) -> str:
         return f"<VCPLog {len(self._handles.all())} running>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (tool.tool_name, tool.count, tool.errors, tool.p50, tool.p95, tool.longest)
+            for tool in self.statistics().values()
+        ]
+        header = ["tool", "calls", "errors", "p50 ms", "p95 ms", "longest ms"]
+        return style_block() + html_table(header, rows, caption="VCPLog: tools")
 
 
 def _facts(

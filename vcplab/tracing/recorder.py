@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self, TypeAlias
 
 from vcplab.core.clock import current_clock
+from vcplab.core.errors import NotFoundError
 from vcplab.core.redaction import Redactor
 from vcplab.core.trace import RemoteSpan, Span, add_sink, current_span
 from vcplab.tracing.records import Level, LogRecord, SpanRecord, plain
@@ -202,6 +203,43 @@ class Recorder:
                 listener(records)
             except Exception:
                 _logger.exception("a listener to spans failed")
+
+    def trace(self, trace_id: str) -> list[SpanRecord]:
+        """The spans of one trace up to this moment, in the order in which they began.
+
+        Raises:
+            NotFoundError: No such trace was recorded.
+        """
+        self.flush()
+        spans = self.store.spans(trace_id=trace_id)
+        if not spans:
+            raise NotFoundError(
+                f"There is no trace {trace_id!r}.",
+                where="trace_id",
+                next_step="take the trace_id of a span, call, session or request",
+            )
+        return spans[::-1]
+
+    def find(self, span_id: str, kinds: Sequence[str], what: str) -> SpanRecord:
+        """One span up to this moment, whole.
+
+        Args:
+            span_id: Its id.
+            kinds: What it may be.
+            what: What that is to the user, for the error, e.g. ``"call"``.
+
+        Raises:
+            NotFoundError: No such span was recorded.
+        """
+        self.flush()
+        found = self.store.span(span_id)
+        if found is None or found.kind not in kinds:
+            raise NotFoundError(
+                f"There is no {what} {span_id!r}.",
+                where=f"{what}_id",
+                next_step=f"list them with get_recent_{what}s()",
+            )
+        return found
 
     def record(self, span: Span) -> SpanRecord:
         """What is kept of a span at this moment, free of secrets."""

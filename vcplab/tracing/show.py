@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
-from typing import Any, ClassVar, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
+from vcplab.core.display import html_table, style_block
 from vcplab.core.errors import InvalidInputError, NotFoundError
 from vcplab.core.names import named_options
 from vcplab.core.trace import RemoteSpan, Span, span
@@ -14,6 +15,9 @@ from vcplab.tracing.handles import Handles
 from vcplab.tracing.recorder import Recorder
 from vcplab.tracing.records import SpanRecord
 from vcplab.tracing.telling import FormatStyle, ShownCall, ShownSession, ShowVCPConfig, told
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["ShowVCP"]
 
@@ -215,16 +219,9 @@ class ShowVCP(Channels):
         Raises:
             NotFoundError: No such request was recorded.
         """
-        self._recorder.flush()
-        spans = self._recorder.store.spans(trace_id=session_id)
-        if not spans:
-            raise NotFoundError(
-                f"There is no request {session_id!r}.",
-                where="session_id",
-                next_step="list them with get_history()",
-            )
+        spans = self._recorder.trace(session_id)
         known = {record.span_id for record in spans}
-        root = next((r for r in reversed(spans) if r.parent_id not in known), spans[-1])
+        root = next((r for r in spans if r.parent_id not in known), spans[0])
         return self._session(root)
 
     def format_session(
@@ -252,6 +249,27 @@ class ShowVCP(Channels):
             session = self.session(session)
         config = self._config if style is None else replace(self._config, format_style=style)
         return told(session, config)
+
+    def to_frame(self, limit: int | None = None) -> pd.DataFrame:
+        """What happened in the latest requests that were shown, one row each.
+
+        Args:
+            limit: Of how many requests; the setting ``max_history_sessions`` if None.
+
+        Returns:
+            A frame with ``session_id``, ``session``, ``type``, ``name``, ``status``,
+            ``start_time``, ``duration`` (ms), ``args``, ``result``, ``error`` and ``depth``.
+        """
+        import pandas as pd
+
+        names = [field.name for field in fields(ShownCall) if field.name != "id"]
+        rows = [
+            {"session_id": session.id, "session": session.name}
+            | {name: getattr(call, name) for name in names}
+            for session in self.get_history(limit)
+            for call in session.calls
+        ]
+        return pd.DataFrame(rows, columns=["session_id", "session", *names])
 
     def close(self) -> None:
         """Stop listening to spans."""
@@ -309,6 +327,11 @@ class ShowVCP(Channels):
 
     def __repr__(self) -> str:
         return f"<ShowVCP {'on' if self.enabled else 'off'}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(told(session, self._config),) for session in self.get_history()]
+        state = "on" if self.enabled else "off"
+        return style_block() + html_table(["request"], rows, caption=f"ShowVCP: {state}")
 
 
 def _kind(call_type: str) -> str:

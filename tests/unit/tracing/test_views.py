@@ -350,6 +350,24 @@ def test_errors_of_requests(recorder: Recorder) -> None:
     assert [call.type for call in show.session(request.trace_id).calls] == ["injection"]
 
 
+def test_every_view_shows_itself_and_gives_a_frame(recorder: Recorder) -> None:
+    info, log, show = VCPInfo(recorder), VCPLog(recorder), ShowVCP(recorder)
+    session = info.start_session("write <b>")
+    info.end_step(session, info.start_step(session, "outline <i>"))
+    info.end_session(session)
+    a_request(show)
+    for view in (info, log, show):
+        assert view._repr_html_().startswith("<style>")
+    assert "write &lt;b&gt;" in info._repr_html_()
+    assert "outline &lt;i&gt;" in info._repr_html_()
+    assert "SuperDice" in log._repr_html_()
+    assert "tool_call SuperDice" in show._repr_html_()
+    frame = show.to_frame(1)
+    assert list(frame["type"]) == ["injection", "tool_call", "diary_read"]
+    assert list(frame["status"]) == ["success", "success", "failed"]
+    assert list(info.to_frame()["name"]) == ["SuperDice", "write <b>"]  # a call is one too
+
+
 # --- export ---------------------------------------------------------------------------------------
 
 
