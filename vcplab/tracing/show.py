@@ -34,7 +34,8 @@ CALL_TYPES: Mapping[str, CallType] = {
     "variable": "variable",
 }
 _KINDS = {call_type: kind for kind, call_type in CALL_TYPES.items()}
-_MARK = "showvcp"
+# Said of a request that began while switched off, so that the usual ones bear no mark.
+_HIDDEN = "showvcp_hidden"
 _STATUS: Mapping[str, str] = {
     "open": "pending",
     "ok": "success",
@@ -199,7 +200,7 @@ class ShowVCP(Channels):
         for record in store.spans(roots=True, since_ns=since, limit=wanted * 20 + 100):
             if len(found) >= wanted:
                 break
-            if record.attributes.get(_MARK, False):
+            if not record.attributes.get(_HIDDEN, False):
                 found.append(self._session(record))
         return found
 
@@ -278,8 +279,8 @@ class ShowVCP(Channels):
     # --- inside -----------------------------------------------------------------------------------
 
     def _moment(self, moment: str, span: Span) -> None:
-        if moment == "start" and self._config.enabled and span.parent_id is None:
-            span.attributes[_MARK] = True
+        if moment == "start" and not self._config.enabled and span.parent_id is None:
+            span.attributes[_HIDDEN] = True
 
     def _root(self, session_id: str) -> Span | RemoteSpan:
         for opened in self._handles.all():

@@ -123,7 +123,7 @@ def trace_panel(facet: TraceFacet, **options: Any) -> TracePanel:
 
 def _row(record: SpanRecord) -> list[Any]:
     """A span as the panel needs it: the order is that of `FIELDS` in trace_panel.js."""
-    facts = {name: value for name, value in record.attributes.items() if name != "showvcp"}
+    facts = dict(record.attributes)
     preview = json.dumps(facts, ensure_ascii=False)[:_PREVIEW] if facts else ""
     error = "" if record.error_type is None else f"{record.error_type}: {record.error_message}"
     return [
