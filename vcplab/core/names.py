@@ -1,15 +1,15 @@
-"""Names from JavaScript in Python spelling, and options given by either."""
+"""Names and words: JavaScript's in Python spelling, options by either, one of a few."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vcplab.core.errors import InvalidInputError
 
-__all__ = ["named_options", "snake_case", "snake_keys"]
+__all__ = ["checked_choice", "named_options", "snake_case", "snake_keys"]
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -62,3 +62,21 @@ def named_options(
                 next_step=f"the options are: {', '.join(known)}",
             )
     return given
+
+
+def checked_choice(value: object, choices: Iterable[str], where: str, problem: str) -> None:
+    """Check that a value is one of a few words.
+
+    Args:
+        value: The value.
+        choices: The words.
+        where: What the error names.
+        problem: What is wrong with another one, in a sentence.
+
+    Raises:
+        InvalidInputError: It is none of them.
+    """
+    allowed = tuple(choices)
+    if value not in allowed:
+        step = f"one of: {', '.join(allowed)}"
+        raise InvalidInputError(problem, where=where, next_step=step)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vcplab.core.display import html_table, style_block
-from vcplab.core.errors import InvalidInputError
 from vcplab.core.events import EventBus, Subscription
+from vcplab.core.names import checked_choice
 from vcplab.core.trace import RemoteSpan, Span
 from vcplab.protocol.channels import Channels
 from vcplab.tracing.handles import Handles
@@ -83,12 +83,7 @@ class VCPInfo(Channels):
         Raises:
             InvalidInputError: The type is unknown.
         """
-        if type not in SESSION_KINDS:
-            raise InvalidInputError(
-                f"A session cannot be a {type!r}.",
-                where="type",
-                next_step=f"one of: {', '.join(SESSION_KINDS)}",
-            )
+        checked_choice(type, SESSION_KINDS, "type", f"A session cannot be a {type!r}.")
         parent = None if parent_session_id is None else self._around(parent_session_id)
         session = self._handles.start(name, type, parent, **_given("metadata", metadata))
         return session.span_id

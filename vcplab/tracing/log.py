@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from vcplab.core.display import html_table, style_block
-from vcplab.core.errors import InvalidInputError, NotFoundError, VCPError
+from vcplab.core.errors import NotFoundError, VCPError
 from vcplab.core.events import EventBus, Subscription
+from vcplab.core.names import checked_choice
 from vcplab.core.trace import RemoteSpan, Span, span
 from vcplab.protocol.channels import Channels
 from vcplab.tracing.calls import (
@@ -86,12 +87,8 @@ class VCPLog(Channels):
         Raises:
             InvalidInputError: The type is unknown.
         """
-        if tool_type not in get_args(ToolType):
-            raise InvalidInputError(
-                f"A tool cannot be of the type {tool_type!r}.",
-                where="tool_type",
-                next_step=f"one of: {', '.join(get_args(ToolType))}",
-            )
+        problem = f"A tool cannot be of the type {tool_type!r}."
+        checked_choice(tool_type, get_args(ToolType), "tool_type", problem)
         facts = _facts(tool_name, params, tool_type, metadata)
         parent = self._around(parent_call_id, trace_id)
         return self._handles.start(tool_name, CALL_KIND, parent, **facts).span_id
@@ -168,12 +165,7 @@ class VCPLog(Channels):
         Raises:
             InvalidInputError: The level is unknown.
         """
-        if level not in get_args(Level):
-            raise InvalidInputError(
-                f"A line cannot have the level {level!r}.",
-                where="level",
-                next_step=f"one of: {', '.join(get_args(Level))}",
-            )
+        checked_choice(level, get_args(Level), "level", f"A line cannot have the level {level!r}.")
         around = self._around(call_id, trace_id)
         line = self._recorder.log(level, category, message, data, call=around)
         self.bus.publish(LogWritten(log=line))

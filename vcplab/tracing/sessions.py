@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
-from vcplab.core.errors import InvalidInputError
 from vcplab.core.events import Event
+from vcplab.core.names import checked_choice
 from vcplab.core.trace import SpanStatus
 from vcplab.tracing.records import SpanRecord
 
@@ -132,12 +132,7 @@ def final_status(status: str) -> SpanStatus:
     Raises:
         InvalidInputError: Nothing ends so.
     """
-    if status not in _SPAN_STATUS:
-        raise InvalidInputError(
-            f"Nothing ends as {status!r}.",
-            where="status",
-            next_step=f"one of: {', '.join(_SPAN_STATUS)}",
-        )
+    checked_choice(status, _SPAN_STATUS, "status", f"Nothing ends as {status!r}.")
     return _SPAN_STATUS[status]
 
 

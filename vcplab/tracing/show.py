@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from vcplab.core.display import html_table, style_block
-from vcplab.core.errors import InvalidInputError, NotFoundError
-from vcplab.core.names import named_options
+from vcplab.core.errors import NotFoundError
+from vcplab.core.names import checked_choice, named_options
 from vcplab.core.trace import RemoteSpan, Span, span
 from vcplab.protocol.channels import Channels
 from vcplab.tracing.handles import Handles
@@ -336,10 +336,5 @@ class ShowVCP(Channels):
 
 
 def _kind(call_type: str) -> str:
-    if call_type not in _KINDS:
-        raise InvalidInputError(
-            f"There is no call of the type {call_type!r}.",
-            where="type",
-            next_step=f"one of: {', '.join(get_args(CallType))}",
-        )
+    checked_choice(call_type, _KINDS, "type", f"There is no call of the type {call_type!r}.")
     return _KINDS[call_type]

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from vcplab.core.clock import current_clock
 from vcplab.core.errors import InvalidInputError
+from vcplab.core.names import checked_choice
 
 __all__ = ["FormatStyle", "ShowVCPConfig", "ShownCall", "ShownSession", "told"]
 
@@ -44,12 +45,8 @@ class ShowVCPConfig:
     format_style: FormatStyle = "compact"
 
     def __post_init__(self) -> None:
-        if self.format_style not in get_args(FormatStyle):
-            raise InvalidInputError(
-                f"There is no style {self.format_style!r}.",
-                where="format_style",
-                next_step=f"one of: {', '.join(get_args(FormatStyle))}",
-            )
+        problem = f"There is no style {self.format_style!r}."
+        checked_choice(self.format_style, get_args(FormatStyle), "format_style", problem)
         count = self.max_history_sessions
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise InvalidInputError(
