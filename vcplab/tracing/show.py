@@ -33,7 +33,7 @@ CALL_TYPES: Mapping[str, CallType] = {
     "context": "context",
     "variable": "variable",
 }
-_KINDS = {call_type: kind for kind, call_type in CALL_TYPES.items()}
+_KINDS: Mapping[str, str] = {call_type: kind for kind, call_type in CALL_TYPES.items()}
 # Said of a request that began while switched off, so that the usual ones bear no mark.
 _HIDDEN = "showvcp_hidden"
 _STATUS: Mapping[str, str] = {
