@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 from vcplab.core.settings import Settings
 from vcplab.core.store import GcReport
 from vcplab.core.workspace import Workspace
+from vcplab.lab.plugins import PluginsFacet
+from vcplab.lab.tools import ToolsFacet
 from vcplab.lab.trace import TraceFacet
 
 __all__ = ["Lab"]
@@ -54,6 +57,8 @@ class Lab:
             try:
                 self.settings = Settings.load(self.workspace.path, **settings)
                 self.trace = TraceFacet(self.workspace, self.settings)
+                self.plugins = PluginsFacet(self.workspace)
+                self.tools = ToolsFacet(self.plugins)
             except BaseException:
                 self.workspace.close()
                 raise
@@ -74,6 +79,42 @@ class Lab:
         """Why the lab is read-only; None when it is not."""
         return self.workspace.notice
 
+    def tool(
+        self,
+        function: Callable[..., Any] | None = None,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        timeout: float | None = None,
+        expose: bool = True,
+    ) -> Any:
+        """Make a function a tool: ``@lab.tool`` or ``@lab.tool(timeout=5)``.
+
+        Its parameters, their types and defaults and its docstring are what callers see. Running
+        the cell again replaces it.
+
+        Args:
+            function: The function, plain or asynchronous.
+            name: The tool's name; the function's by default.
+            description: What it does; the docstring by default.
+            timeout: Seconds that a call may take.
+            expose: Whether it is offered to servers that the lab is connected to.
+
+        Returns:
+            The function itself, so that the cell can call it as before.
+
+        Raises:
+            InvalidInputError: It cannot be a tool, or a folder's plugin bears the name.
+        """
+        if function is None:
+            return lambda given: self.tool(
+                given, name=name, description=description, timeout=timeout, expose=expose
+            )
+        self.plugins.add_function(
+            function, name=name, description=description, timeout=timeout, expose=expose
+        )
+        return function
+
     def gc(self) -> GcReport:
         """Drop what is too old or too much, and give the space back.
 
@@ -89,6 +130,7 @@ class Lab:
         with _opening:
             if _open.get(str(self.workspace.path)) is self:
                 del _open[str(self.workspace.path)]
+        self.plugins.close()
         self.trace.close()
         self.workspace.close()
 

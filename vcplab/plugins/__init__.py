@@ -1,0 +1,1 @@
+"""Plugins of every VCP dialect: read, trusted, called, watched and written."""

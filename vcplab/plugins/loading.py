@@ -1,0 +1,387 @@
+"""Loading: from a folder or function to a version that takes calls, and from one to the next."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vcplab.core.errors import InvalidDataError, InvalidInputError, NotFoundError, VCPError
+from vcplab.core.loop import run, to_worker
+from vcplab.plugins.checking import check_scripts
+from vcplab.plugins.events import PluginRegistered, PluginsReloaded, PluginUnregistered
+from vcplab.plugins.failures import PluginUnavailableError
+from vcplab.plugins.hosts.base import Version
+from vcplab.plugins.hosts.modules import described_commands
+from vcplab.plugins.manifest import Config, Found, Manifest, read_folder, resolve_config
+from vcplab.plugins.plugin import Plugin
+from vcplab.plugins.snapshots import Snapshot, Snapshots
+from vcplab.plugins.statics import checked_cron
+from vcplab.plugins.tree import read_tree
+
+if TYPE_CHECKING:
+    from vcplab.plugins.manager import PluginManager
+
+__all__ = ["Loader"]
+
+
+class Loader:
+    """Loads, replaces and takes away versions.
+
+    Args:
+        manager: Whose plugins they are.
+        snapshots: Where their folders are copied to.
+    """
+
+    def __init__(self, manager: PluginManager, snapshots: Snapshots) -> None:
+        self._manager = manager
+        self._snapshots = snapshots
+        self._uses: Counter[Path] = Counter()
+
+    # -- folders ---------------------------------------------------------------------------------
+
+    def add_folder(self, found: Found, *, trust: bool | None, watch: bool) -> Plugin:
+        """Take note of a folder; one that is known already is read again.
+
+        Args:
+            found: What it holds.
+            trust: See `PluginManager.add`.
+            watch: Whether edits are loaded by themselves.
+        """
+        key = str(found.folder)
+        plugin = self._manager.catalogue.by_key(key)
+        if plugin is None:
+            plugin = Plugin(key, found.name, folder=found.folder)
+            plugin.overrides = self._manager.records.config(key)
+            plugin.enabled = self._manager.records.enabled(key)
+        plugin.watched = watch
+        self.read_again(plugin, trust=trust, found=found)
+        return plugin
+
+    def read_again(
+        self, plugin: Plugin, *, trust: bool | None = None, found: Found | None = None
+    ) -> None:
+        """Read a plugin's folder: its manifest, and whether it is trusted.
+
+        Args:
+            plugin: The plugin.
+            trust: See `PluginManager.add`.
+            found: What the folder holds, if that is known already.
+        """
+        folder = plugin.folder
+        if folder is None:
+            return
+        if found is None:
+            found = read_folder(folder)
+        if found is None:
+            plugin.error = NotFoundError("Its manifest is gone.", where=str(folder))
+            plugin.manifest = None
+        else:
+            plugin.error, plugin.blocked = found.error, found.blocked
+            plugin.manifest, plugin.name = found.manifest, found.name
+        self._judge(plugin, folder, trust)
+        self._manager.catalogue.put(plugin)
+        self._manager.events.publish(PluginRegistered(plugin=plugin.name))
+
+    def _judge(self, plugin: Plugin, folder: Path, trust: bool | None) -> None:
+        trusted = self._manager.trusted
+        try:
+            plugin.digest = read_tree(folder).digest
+        except (OSError, InvalidDataError) as error:
+            plugin.error = (
+                error
+                if isinstance(error, VCPError)
+                else InvalidDataError(f"The folder cannot be read: {error}.", where=str(folder))
+            )
+            plugin.trust = "untrusted"
+            return
+        if trust is True:
+            trusted.give(folder, plugin.digest)
+        elif trust is False:
+            trusted.take(folder)
+        plugin.trust = trusted.state(folder, plugin.digest)
+
+    # -- versions --------------------------------------------------------------------------------
+
+    def load_all(self, plugins: Iterable[Plugin]) -> None:
+        """Load what may be loaded and is not yet, and what waited for it."""
+        run(self._aload_all(list(plugins)))
+
+    async def _aload_all(self, plugins: list[Plugin]) -> None:
+        for plugin in plugins:
+            if plugin.version is None and self._may_run(plugin):
+                try:
+                    await self.areload(plugin, quiet=True)
+                except VCPError as error:
+                    plugin.error = error
+                    self._manager._failed(plugin.name, error)
+
+    def _may_run(self, plugin: Plugin) -> bool:
+        manifest = plugin.manifest
+        return (
+            manifest is not None
+            and manifest.host != "none"
+            and plugin.folder is not None
+            and plugin.trust == "trusted"
+            and plugin.enabled
+            and not plugin.blocked
+        )
+
+    async def areload(self, plugin: Plugin, *, trust: bool = False, quiet: bool = False) -> None:
+        """Make a new version of what the folder holds now, and give it the calls.
+
+        Args:
+            plugin: The plugin.
+            trust: Whether what the folder holds now is trusted by this call.
+            quiet: Whether this is the first load, which is no reload to tell of.
+
+        Raises:
+            VCPError: It cannot be loaded; the version before stays in force.
+        """
+        if plugin.folder is None:
+            return
+        try:
+            version = await self._make(plugin, trust)
+        except VCPError as error:
+            if plugin.version is not None:
+                plugin.reload_error = str(error)
+            raise
+        except OSError as error:
+            problem = InvalidDataError(
+                f"The folder cannot be read: {error}.", where=str(plugin.folder)
+            )
+            if plugin.version is not None:
+                plugin.reload_error = str(problem)
+            raise problem from error
+        await self._swap(plugin, version)
+        if quiet:
+            self._manager.events.publish(PluginRegistered(plugin=plugin.name))
+        else:
+            message = f"{plugin.name} was reloaded."
+            self._manager.events.publish(PluginsReloaded(plugin=plugin.name, message=message))
+
+    async def _make(self, plugin: Plugin, trust: bool) -> Version:
+        folder = plugin.folder
+        assert folder is not None
+        before = plugin.version.snapshot if plugin.version is not None else None
+        snapshot = await to_worker(self._snapshots.take, folder, before)
+        self._consent(plugin, folder, snapshot, trust)
+        found = read_folder(snapshot.folder)
+        if found is None or found.manifest is None:
+            problem = found.error if found is not None else None
+            raise problem or NotFoundError("Its manifest is gone.", where=str(folder))
+        manifest = found.manifest
+        changed = [] if before is None else _changed(before, snapshot)
+        await check_scripts(manifest, snapshot.folder, changed)
+        resolve_config(manifest, snapshot.folder, os.environ, plugin.overrides)
+        if manifest.cron is not None:
+            checked_cron(manifest.cron, "refreshIntervalCron")
+        version = Version(manifest, snapshot, source=folder, overrides=plugin.overrides)
+        if manifest.entry.style == "module" and not manifest.commands:
+            version.manifest = await described_commands(
+                self._manager.stdio, version, lambda line: self._manager.log(plugin, line)
+            )
+        plugin.blocked = found.blocked
+        return version
+
+    def _consent(self, plugin: Plugin, folder: Path, snapshot: Snapshot, trust: bool) -> None:
+        """Only what was trusted may run; the copy is judged, which nobody can change meanwhile."""
+        digest = snapshot.tree.digest
+        trusted = self._manager.trusted
+        # An edit in a watched folder is covered while an earlier content of it was trusted.
+        watched = plugin.watched and plugin.version is not None
+        if trust or (watched and trusted.state(folder, digest) != "untrusted"):
+            trusted.give(folder, digest)
+        state = trusted.state(folder, digest)
+        if state != "trusted":
+            if plugin.version is None:
+                plugin.trust = state
+            raise PluginUnavailableError(
+                f"The folder of {plugin.name} is {state}"
+                + (" since it was trusted." if state == "changed" else "."),
+                where=str(folder),
+                next_step=f'look at it, then lab.plugins.trust("{plugin.name}")',
+                details={"state": state},
+            )
+        plugin.digest, plugin.trust = digest, "trusted"
+
+    async def _swap(self, plugin: Plugin, version: Version) -> None:
+        if version.snapshot is not None:
+            self._uses[version.snapshot.folder] += 1
+        with self._manager.catalogue.lock:
+            before, plugin.version = plugin.version, version
+            plugin.manifest, plugin.name = version.manifest, version.manifest.name
+            plugin.error = plugin.reload_error = None
+            doomed: Version | None
+            if before is not None and (before.proven or plugin.previous is None):
+                doomed, plugin.previous = plugin.previous, before
+            else:  # it never showed that it works: the one before it stays the one to fall back on
+                doomed = before
+            self._manager.catalogue.put(plugin)
+        if doomed is not None:
+            self._retire(doomed)
+        if not version.manifest.callable:
+            self.prove(plugin, version)
+        await self._begin(plugin, version)
+
+    async def _begin(self, plugin: Plugin, version: Version) -> None:
+        """Start what runs by itself: values of static plugins, and preprocessors."""
+        manifest = version.manifest
+        if manifest.type == "static":
+            await self._manager.statics.start(version, lambda line: self._manager.log(plugin, line))
+        elif manifest.type == "messagePreprocessor" and manifest.host == "stdio":
+            stdio = self._manager.stdio
+
+            async def process(messages: list[Any]) -> list[Any]:
+                version.enter()
+                try:
+                    made = await stdio.run_module(
+                        version,
+                        "preprocess",
+                        {"messages": messages},
+                        lambda line: self._manager.log(plugin, line),
+                    )
+                finally:
+                    version.leave()
+                return list(made) if isinstance(made, list) else messages
+
+            self._manager.preprocessors.add(manifest.name, process)
+
+    def prove(self, plugin: Plugin, version: Version) -> None:
+        """A version has shown that it works: the one before it is not needed any more."""
+        version.proven = True
+        with self._manager.catalogue.lock:
+            if plugin.version is not version:
+                return
+            before, plugin.previous = plugin.previous, None
+        if before is not None:
+            self._retire(before)
+
+    def withdraw(self, plugin: Plugin, version: Version, error: VCPError) -> None:
+        """A new version broke its contract at its first call: the one before comes back."""
+        with self._manager.catalogue.lock:
+            if plugin.version is not version or plugin.previous is None:
+                return
+            plugin.version, plugin.previous = plugin.previous, None
+            plugin.manifest = plugin.version.manifest
+            plugin.reload_error = str(error)
+            if version.snapshot is not None:
+                plugin.refused = version.snapshot.tree.digest
+        self._retire(version)
+        self._manager.log(plugin, f"the new version was withdrawn: {error}")
+        self._manager._failed(plugin.name, error)
+
+    def _retire(self, version: Version) -> None:
+        version.retire(lambda: self._drop(version))
+
+    def _drop(self, version: Version) -> None:
+        snapshot = version.snapshot
+        if snapshot is not None:
+            self._uses[snapshot.folder] -= 1
+            if self._uses[snapshot.folder] <= 0:
+                del self._uses[snapshot.folder]
+                snapshot.drop()
+
+    # -- going -----------------------------------------------------------------------------------
+
+    def pause(self, plugin: Plugin) -> None:
+        """Stop what a plugin does by itself, and give up its version; calls that run go on."""
+        run(self._apause(plugin, end=False))
+
+    def remove(self, plugin: Plugin) -> None:
+        """Take a plugin away and end what runs of it."""
+        self._manager.catalogue.remove(plugin)
+        run(self._apause(plugin, end=True))
+        self._manager.events.publish(PluginUnregistered(plugin=plugin.name))
+
+    async def aremove(self, plugin: Plugin) -> None:
+        """`remove`, on the library's loop."""
+        self._manager.catalogue.remove(plugin)
+        await self._apause(plugin, end=True)
+        self._manager.events.publish(PluginUnregistered(plugin=plugin.name))
+
+    def distrust(self, plugin: Plugin) -> None:
+        """Trust a plugin no more, and end what runs of it."""
+        if plugin.folder is None:
+            raise InvalidInputError(
+                f"{plugin.name} has no folder.",
+                where="name",
+                next_step="unload() it instead",
+            )
+        self._manager.trusted.take(plugin.folder)
+        plugin.trust = "untrusted"
+        run(self._apause(plugin, end=True))
+        self._manager.events.publish(PluginRegistered(plugin=plugin.name))
+
+    async def _apause(self, plugin: Plugin, *, end: bool) -> None:
+        if plugin.folder is None and not end:
+            return  # a function costs nothing while it is switched off
+        with self._manager.catalogue.lock:
+            versions = [plugin.version, plugin.previous]
+            plugin.version = plugin.previous = None
+        for version in versions:
+            if version is None:
+                continue
+            manifest = version.manifest
+            if manifest.type == "static":
+                await self._manager.statics.stop(version)
+            elif manifest.type == "messagePreprocessor":
+                self._manager.preprocessors.remove(manifest.name)
+            if end:
+                await self._manager.stdio.end_version(version)
+            if version.snapshot is not None:
+                self._retire(version)
+
+    # -- without a folder ------------------------------------------------------------------------
+
+    async def aput(self, key: str, manifest: Manifest, target: Any) -> Plugin:
+        """Put a plugin without a folder; one of the same key is replaced.
+
+        Args:
+            key: What tells it from others.
+            manifest: Its manifest.
+            target: What its host runs.
+
+        Raises:
+            InvalidInputError: Another plugin bears the name.
+        """
+        catalogue = self._manager.catalogue
+        plugin = catalogue.by_key(key)
+        holder = catalogue.find(manifest.name)
+        if plugin is None and holder is not None and holder.key != key:
+            raise InvalidInputError(
+                f"The name {manifest.name!r} is borne by {holder.source}.",
+                where="name",
+                next_step=f'choose another name, or lab.plugins.unload("{manifest.name}")',
+            )
+        plugin = plugin or Plugin(key, manifest.name)
+        plugin.manifest = manifest
+        version = Version(manifest, target=target)
+        version.proven = True
+        old, plugin.version = plugin.version, version
+        catalogue.put(plugin)
+        if manifest.type == "static":
+            await self._manager.statics.start(version, lambda _: None)
+        if old is None:
+            self._manager.events.publish(PluginRegistered(plugin=manifest.name))
+        else:
+            message = f"{manifest.name} was replaced."
+            self._manager.events.publish(PluginsReloaded(plugin=manifest.name, message=message))
+        return plugin
+
+    def config(self, plugin: Plugin) -> Config:
+        """The settings of a plugin in force."""
+        if plugin.manifest is None:
+            return Config({}, {})
+        version = plugin.version
+        folder = version.snapshot.folder if version and version.snapshot else plugin.folder
+        return resolve_config(
+            plugin.manifest, folder, os.environ, plugin.overrides, debug=self._manager.debug
+        )
+
+
+def _changed(before: Snapshot, now: Snapshot) -> list[str]:
+    old = before.tree.files
+    return [name for name, what in now.tree.files.items() if old.get(name) != what]

@@ -1,0 +1,197 @@
+"""Hot reload: edits in watched folders come into force by themselves.
+
+An edit is waited out until the folder keeps still, checked in a copy, and swapped in; calls that
+run end on the version they began with. What cannot be loaded changes nothing, and the row says why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from vcplab.core.errors import VCPError
+from vcplab.core.loop import run
+from vcplab.plugins.manifest import Found, find_plugins
+from vcplab.plugins.plugin import Plugin
+from vcplab.plugins.tree import SKIPPED, read_tree
+
+if TYPE_CHECKING:
+    from vcplab.plugins.loading import Loader
+    from vcplab.plugins.manager import PluginManager
+
+__all__ = ["Reloader"]
+
+_logger = logging.getLogger(__name__)
+_SETTLE: Final = 0.25
+"""Seconds without a change after which an edit is taken to be over."""
+_LONGEST: Final = 5.0
+
+
+class Reloader:
+    """Watches folders.
+
+    Args:
+        manager: Whose plugins they are.
+        loader: Loads new versions.
+    """
+
+    def __init__(self, manager: PluginManager, loader: Loader) -> None:
+        self._manager = manager
+        self._loader = loader
+        self._roots: set[Path] = set()
+        self._stop: asyncio.Event | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._edits: dict[Path, asyncio.Task[None]] = {}
+        self._touched: dict[Path, float] = {}
+
+    def watch(self, root: Path) -> None:
+        """Watch one more folder."""
+        run(self._awatch(root))
+
+    async def _awatch(self, root: Path) -> None:
+        if root in self._roots:
+            return
+        self._roots.add(root)
+        await self._end_watcher()
+        ready = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._watcher = asyncio.create_task(self._run(tuple(self._roots), self._stop, ready))
+        await ready.wait()
+
+    async def close(self) -> None:
+        """Watch nothing any more."""
+        self._roots.clear()
+        await self._end_watcher()
+        edits = list(self._edits.values())
+        for edit in edits:
+            edit.cancel()
+        await asyncio.gather(*edits, return_exceptions=True)
+
+    async def _end_watcher(self) -> None:
+        watcher, self._watcher = self._watcher, None
+        if self._stop is not None:
+            self._stop.set()
+        if watcher is not None:
+            with suppress(asyncio.CancelledError):
+                await watcher
+
+    async def _run(
+        self, roots: tuple[Path, ...], stop: asyncio.Event, ready: asyncio.Event
+    ) -> None:
+        from watchfiles import awatch
+
+        changes = awatch(
+            *roots,
+            watch_filter=None,
+            debounce=50,
+            step=10,
+            stop_event=stop,
+            yield_on_timeout=True,
+            rust_timeout=100,
+            ignore_permission_denied=True,
+        )
+        # The first word, though it be "nothing changed", means that the watch stands.
+        async for batch in changes:
+            ready.set()
+            self._touch(Path(path) for _, path in batch)
+        ready.set()
+
+    def _touch(self, paths: Iterable[Path]) -> None:
+        now = asyncio.get_running_loop().time()
+        for path in paths:
+            folder = self._folder_of(path)
+            if folder is None:
+                continue
+            self._touched[folder] = now
+            if folder not in self._edits:
+                edit = asyncio.create_task(self._settle(folder))
+                self._edits[folder] = edit
+
+                def forget(_: asyncio.Task[None], folder: Path = folder) -> None:
+                    self._edits.pop(folder, None)
+
+                edit.add_done_callback(forget)
+
+    def _folder_of(self, path: Path) -> Path | None:
+        """The plugin's folder that a path lies in, perhaps one that is still to be found."""
+        for root in self._roots:
+            if path.is_relative_to(root):
+                parts = path.relative_to(root).parts
+                if any(part in SKIPPED for part in parts):
+                    return None
+                for plugin in self._manager.catalogue:
+                    if plugin.folder is not None and path.is_relative_to(plugin.folder):
+                        return plugin.folder
+                return root / parts[0] if parts else root
+        return None
+
+    async def _settle(self, folder: Path) -> None:
+        """Wait until a folder keeps still, then load what it holds."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _LONGEST
+        while True:
+            left = self._touched[folder] + _SETTLE - loop.time()
+            if left <= 0 or loop.time() > until:
+                break
+            await asyncio.sleep(left)
+        seen = self._touched[folder]
+        try:
+            await self._apply(folder)
+        except VCPError as error:
+            plugin = self._manager.catalogue.by_key(str(folder))
+            name = plugin.name if plugin is not None else folder.name
+            _logger.warning("%s was not reloaded: %s", name, error)
+            self._manager._failed(name, error)
+        if self._touched[folder] != seen:  # it was edited meanwhile
+            await self._settle(folder)
+
+    async def _apply(self, folder: Path) -> None:
+        plugin = self._manager.catalogue.by_key(str(folder))
+        found = _found(folder)
+        mine = next((one for one in found if one.folder == folder), None)
+        if plugin is None:
+            for one in found:
+                # It was not there when its neighbours were trusted, so it is not trusted itself.
+                added = self._loader.add_folder(one, trust=None, watch=True)
+                await self._loader._aload_all([added])
+            return
+        if mine is None:
+            await self._loader.aremove(plugin)
+            return
+        if mine.blocked != plugin.blocked:
+            plugin.blocked = mine.blocked
+            if mine.blocked:
+                await self._loader._apause(plugin, end=False)
+            self._manager.catalogue.put(plugin)
+        if mine.blocked:
+            return
+        if plugin.version is None:
+            await self._first(plugin)
+        elif not self._same(plugin):
+            await self._loader.areload(plugin)
+
+    async def _first(self, plugin: Plugin) -> None:
+        """It could not be loaded before; the edit may have mended it."""
+        was_trusted = plugin.trust == "trusted"
+        self._loader.read_again(plugin, trust=True if was_trusted else None)
+        await self._loader._aload_all([plugin])
+
+    def _same(self, plugin: Plugin) -> bool:
+        version = plugin.version
+        if version is None or version.snapshot is None or plugin.folder is None:
+            return False
+        with suppress(OSError):
+            digest = read_tree(plugin.folder).digest
+            if digest == version.snapshot.tree.digest:
+                plugin.reload_error = None  # what was broken was taken back
+                return True
+            return digest == plugin.refused
+        return False
+
+
+def _found(folder: Path) -> list[Found]:
+    return find_plugins(folder) if folder.is_dir() else []
