@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vcplab.evaluation.comparison import Comparison, compare
     from vcplab.evaluation.tuning import tune
     from vcplab.lab import Lab, TraceFacet
+    from vcplab.magics import load_ipython_extension, unload_ipython_extension
     from vcplab.memory.advanced import AdvancedMemory
     from vcplab.memory.chunking import chunk
     from vcplab.memory.corpus import Corpus
@@ -49,6 +50,14 @@ if TYPE_CHECKING:
     from vcplab.models.embedding.sentence import SentenceTransformer
     from vcplab.models.reranking.cross_encoder import CrossEncoder
     from vcplab.models.reranking.http import HTTPReranker
+    from vcplab.plugins.channels import PluginRuntime
+    from vcplab.plugins.failures import ToolTimeoutError
+    from vcplab.plugins.functions import ToolContext
+    from vcplab.plugins.handling import Handled
+    from vcplab.plugins.manager import PluginManager
+    from vcplab.plugins.manifest import read_manifest
+    from vcplab.plugins.plugin import PluginRow
+    from vcplab.plugins.tasks import Task
     from vcplab.prompt.lint import lint_prompt
     from vcplab.prompt.placeholders import (
         EnvironmentProvider,
@@ -66,7 +75,7 @@ if TYPE_CHECKING:
         VCPProtocolParser,
         create_vcp_protocol_parser,
     )
-    from vcplab.protocol.results import ToolResult
+    from vcplab.protocol.results import ToolFailure, ToolResult
     from vcplab.text.analysis import Analyzer
 
 # Public name → the module that defines it (None: the module itself is the name).
@@ -90,6 +99,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Gate": ("vcplab.memory.stages.gate", "Gate"),
     "GateModel": ("vcplab.memory.stages.gate", "GateModel"),
     "HTTPReranker": ("vcplab.models.reranking.http", "HTTPReranker"),
+    "Handled": ("vcplab.plugins.handling", "Handled"),
     "HashEmbedder": ("vcplab.models.embedding.hashing", "HashEmbedder"),
     "LSA": ("vcplab.models.embedding.lsa", "LSA"),
     "Lab": ("vcplab.lab", "Lab"),
@@ -101,6 +111,9 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Parents": ("vcplab.memory.stages.parents", "Parents"),
     "ParsedAnswer": ("vcplab.protocol.requests", "ParsedAnswer"),
     "PlaceholderProvider": ("vcplab.prompt.placeholders", "PlaceholderProvider"),
+    "PluginManager": ("vcplab.plugins.manager", "PluginManager"),
+    "PluginRow": ("vcplab.plugins.plugin", "PluginRow"),
+    "PluginRuntime": ("vcplab.plugins.channels", "PluginRuntime"),
     "PromptVariables": ("vcplab.prompt.placeholders", "PromptVariables"),
     "Proximity": ("vcplab.memory.stages.proximity", "Proximity"),
     "QueryLanguage": ("vcplab.memory.stages.queries", "QueryLanguage"),
@@ -111,10 +124,14 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "SentenceTransformer": ("vcplab.models.embedding.sentence", "SentenceTransformer"),
     "Settings": ("vcplab.core.settings", "Settings"),
     "Tantivy": ("vcplab.memory.stages.lexical", "Tantivy"),
+    "Task": ("vcplab.plugins.tasks", "Task"),
     "TimeProvider": ("vcplab.prompt.placeholders", "TimeProvider"),
+    "ToolContext": ("vcplab.plugins.functions", "ToolContext"),
     "ToolDescriptionProvider": ("vcplab.prompt.placeholders", "ToolDescriptionProvider"),
+    "ToolFailure": ("vcplab.protocol.results", "ToolFailure"),
     "ToolRequest": ("vcplab.protocol.requests", "ToolRequest"),
     "ToolResult": ("vcplab.protocol.results", "ToolResult"),
+    "ToolTimeoutError": ("vcplab.plugins.failures", "ToolTimeoutError"),
     "Top": ("vcplab.memory.stages.ranking", "Top"),
     "TraceFacet": ("vcplab.lab", "TraceFacet"),
     "VCPError": ("vcplab.core.errors", "VCPError"),
@@ -132,11 +149,14 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "fit_gate": ("vcplab.evaluation.calibration", "fit_gate"),
     "get_settings": ("vcplab.core.settings", "get_settings"),
     "lint_prompt": ("vcplab.prompt.lint", "lint_prompt"),
+    "load_ipython_extension": ("vcplab.magics", "load_ipython_extension"),
     "override_settings": ("vcplab.core.settings", "override_settings"),
+    "read_manifest": ("vcplab.plugins.manifest", "read_manifest"),
     "reliability": ("vcplab.evaluation.calibration", "reliability"),
     "run": ("vcplab.core.loop", "run"),
     "submit": ("vcplab.core.loop", "submit"),
     "tune": ("vcplab.evaluation.tuning", "tune"),
+    "unload_ipython_extension": ("vcplab.magics", "unload_ipython_extension"),
 }
 
 __all__ = [
@@ -162,6 +182,7 @@ __all__ = [
     "Gate",
     "GateModel",
     "HTTPReranker",
+    "Handled",
     "HashEmbedder",
     "Lab",
     "LightMemo",
@@ -171,6 +192,9 @@ __all__ = [
     "Parents",
     "ParsedAnswer",
     "PlaceholderProvider",
+    "PluginManager",
+    "PluginRow",
+    "PluginRuntime",
     "PromptVariables",
     "Proximity",
     "QueryLanguage",
@@ -180,10 +204,14 @@ __all__ = [
     "SentenceTransformer",
     "Settings",
     "Tantivy",
+    "Task",
     "TimeProvider",
+    "ToolContext",
     "ToolDescriptionProvider",
+    "ToolFailure",
     "ToolRequest",
     "ToolResult",
+    "ToolTimeoutError",
     "Top",
     "TraceFacet",
     "VCPError",
@@ -202,11 +230,14 @@ __all__ = [
     "fit_gate",
     "get_settings",
     "lint_prompt",
+    "load_ipython_extension",
     "override_settings",
+    "read_manifest",
     "reliability",
     "run",
     "submit",
     "tune",
+    "unload_ipython_extension",
 ]
 
 

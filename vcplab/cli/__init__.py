@@ -1,4 +1,4 @@
-"""The command line: ``vcplab demo | compare | lab | doctor``.
+"""The command line: ``vcplab demo | compare | lab | new-plugin | doctor``.
 
 Exit codes: 0 done, 1 it could not be done (one message on standard error says why and what to do
 next), 2 the command was not understood. Each command is a module with ``SUMMARY``,
@@ -14,12 +14,18 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from vcplab.cli import compare, demo, doctor, lab
+from vcplab.cli import compare, demo, doctor, lab, new_plugin
 from vcplab.core.errors import VCPError
 
 __all__ = ["build_parser", "main"]
 
-_COMMANDS: dict[str, ModuleType] = {"demo": demo, "compare": compare, "lab": lab, "doctor": doctor}
+_COMMANDS: dict[str, ModuleType] = {
+    "demo": demo,
+    "compare": compare,
+    "lab": lab,
+    "new-plugin": new_plugin,
+    "doctor": doctor,
+}
 
 
 class _Version(argparse.Action):

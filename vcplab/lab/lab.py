@@ -14,6 +14,8 @@ from vcplab.core.workspace import Workspace
 from vcplab.lab.plugins import PluginsFacet
 from vcplab.lab.tools import ToolsFacet
 from vcplab.lab.trace import TraceFacet
+from vcplab.lab.variables import lab_variables
+from vcplab.plugins.scaffold import export_function
 
 __all__ = ["Lab"]
 
@@ -59,6 +61,7 @@ class Lab:
                 self.trace = TraceFacet(self.workspace, self.settings)
                 self.plugins = PluginsFacet(self.workspace)
                 self.tools = ToolsFacet(self.plugins)
+                self.variables = lab_variables(self.plugins)
             except BaseException:
                 self.workspace.close()
                 raise
@@ -114,6 +117,34 @@ class Lab:
             function, name=name, description=description, timeout=timeout, expose=expose
         )
         return function
+
+    def export(self, tool: Any, to: str | Path = ".") -> Path:
+        """Write a tool of the notebook as a plugin folder that runs without vcplab.
+
+        Args:
+            tool: A tool's name, the tool itself (``lab.tools.shout``), or a function.
+            to: The folder of plugins; the plugin's own folder is made in it.
+
+        Returns:
+            The plugin's folder: manifest, script, README and tests.
+
+        Raises:
+            NotFoundError: There is no tool of this name.
+            InvalidInputError: It is no function, or uses something that cannot be taken along.
+            StateError: The folder exists and is not empty.
+        """
+        name = tool if isinstance(tool, str) else getattr(tool, "name", None)
+        found = self.plugins.function_of(name if isinstance(name, str) else tool)
+        if found is None:
+            return export_function(tool, to)
+        function, manifest = found
+        return export_function(
+            function,
+            to,
+            name=manifest.name,
+            description=manifest.raw.get("description"),
+            timeout=manifest.timeout,
+        )
 
     def gc(self) -> GcReport:
         """Drop what is too old or too much, and give the space back.

@@ -26,6 +26,7 @@ __all__ = ["open_source"]
 _FREE = 16 * 2**20  # bytes for which no ratio is asked
 _LARGEST_READ = 2**20  # tarfile reads long names and extended headers at a stroke
 _DIRECTORY_PER_FILE = 2**10
+_HEADERS_PER_FILE = 2560  # a tar's: two headers, a path, padding
 _MOST_MEMORY = 2**28  # `xz -9` needs 65 MiB; an archive may claim gigabytes
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 _BROKEN = (
@@ -104,19 +105,20 @@ def _neither(origin: Path) -> InvalidInputError:
 
 def _archive(origin: Path, file: BinaryIO, limits: Limits) -> Generator[Member, None, None]:
     size = os.fstat(file.fileno()).st_size
-    most = max(_FREE, min(limits.total_bytes, size * limits.ratio))
+    whole = limits.total_bytes + limits.files * _HEADERS_PER_FILE
+    most = max(_FREE, min(whole, size * limits.ratio))
     head = file.read(512)
     file.seek(0)
     if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return _zip(origin, file, limits, most)
     if head[:2] == b"\x1f\x8b":
-        return _tar(origin, cast(BinaryIO, gzip.GzipFile(fileobj=file)), limits, most)
+        return _tar(origin, cast(BinaryIO, gzip.GzipFile(fileobj=file)), most)
     if head[:3] == b"BZh":
-        return _tar(origin, cast(BinaryIO, bz2.BZ2File(file)), limits, most)
+        return _tar(origin, cast(BinaryIO, bz2.BZ2File(file)), most)
     if head[:6] == b"\xfd7zXZ\x00":
-        return _tar(origin, cast(BinaryIO, io.BufferedReader(_Xz(file))), limits, most)
+        return _tar(origin, cast(BinaryIO, io.BufferedReader(_Xz(file))), most)
     if head[257:262] == b"ustar" or _is_old_tar(head):
-        return _tar(origin, file, limits, most)
+        return _tar(origin, file, most)
     raise _neither(origin)
 
 
@@ -230,9 +232,8 @@ def _check_directory(origin: Path, file: BinaryIO, limits: Limits) -> None:
 # --- tar
 
 
-def _tar(origin: Path, file: BinaryIO, limits: Limits, most: int) -> Generator[Member, None, None]:
-    # Headers and padding count too, so the budget is a little larger than the content's limit.
-    budget = _Budget(origin.name, most + limits.files * 2048)
+def _tar(origin: Path, file: BinaryIO, most: int) -> Generator[Member, None, None]:
+    budget = _Budget(origin.name, most)
     counted = cast(Any, _Counted(file, budget, "header"))
     with file, tarfile.open(fileobj=counted, mode="r:", errors="surrogateescape") as archive:
         while (info := archive.next()) is not None:

@@ -15,7 +15,7 @@ from vcplab.plugins.events import PluginRegistered, PluginsReloaded, PluginUnreg
 from vcplab.plugins.failures import PluginUnavailableError
 from vcplab.plugins.hosts.base import Version
 from vcplab.plugins.hosts.modules import described_commands
-from vcplab.plugins.manifest import Config, Found, Manifest, read_folder, resolve_config
+from vcplab.plugins.manifest import Found, Manifest, read_folder, resolve_config
 from vcplab.plugins.plugin import Plugin
 from vcplab.plugins.snapshots import Snapshot, Snapshots
 from vcplab.plugins.statics import checked_cron
@@ -370,16 +370,6 @@ class Loader:
             message = f"{manifest.name} was replaced."
             self._manager.events.publish(PluginsReloaded(plugin=manifest.name, message=message))
         return plugin
-
-    def config(self, plugin: Plugin) -> Config:
-        """The settings of a plugin in force."""
-        if plugin.manifest is None:
-            return Config({}, {})
-        version = plugin.version
-        folder = version.snapshot.folder if version and version.snapshot else plugin.folder
-        return resolve_config(
-            plugin.manifest, folder, os.environ, plugin.overrides, debug=self._manager.debug
-        )
 
 
 def _changed(before: Snapshot, now: Snapshot) -> list[str]:

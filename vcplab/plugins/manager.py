@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,6 @@ from vcplab.core.loop import library_loop, run
 from vcplab.core.store import Store
 from vcplab.core.workspace import Workspace
 from vcplab.plugins.callbacks import Callbacks
-from vcplab.plugins.catalogue import Catalogue
 from vcplab.plugins.events import (
     EVENT_TYPES,
     PluginDisabled,
@@ -26,25 +25,19 @@ from vcplab.plugins.events import (
     PluginPush,
     PluginsReloaded,
 )
-from vcplab.plugins.functions import describe_function
 from vcplab.plugins.hosts.base import Host
-from vcplab.plugins.hosts.kernel import FunctionTool, KernelHost
-from vcplab.plugins.hosts.remote import DistributedExecutor, RemoteHost
+from vcplab.plugins.hosts.kernel import KernelHost
+from vcplab.plugins.hosts.remote import RemoteHost
 from vcplab.plugins.hosts.stdio import StdioHost
 from vcplab.plugins.loading import Loader
 from vcplab.plugins.manifest import (
-    Command,
     Config,
-    Manifest,
-    describe_plugin,
     find_plugins,
-    read_manifest,
 )
-from vcplab.plugins.parameters import Parameter
 from vcplab.plugins.plugin import Plugin, PluginRow
 from vcplab.plugins.preprocessors import Preprocessors
 from vcplab.plugins.records import Records
-from vcplab.plugins.registering import aregister, aregister_distributed, function_manifest
+from vcplab.plugins.registering import RegisteringManager
 from vcplab.plugins.reloading import Reloader
 from vcplab.plugins.snapshots import Snapshots
 from vcplab.plugins.statics import Statics
@@ -58,7 +51,7 @@ _logger = logging.getLogger(__name__)
 _READMES: Final = ("README.md", "readme.md", "README.zh-CN.md", "README.txt", "README")
 
 
-class PluginManager:
+class PluginManager(RegisteringManager):
     """Plugins, whatever dialect they are written in.
 
     A lab has one (``lab.plugins`` and ``lab.tools`` are its faces); it also works alone.
@@ -78,10 +71,9 @@ class PluginManager:
     """
 
     def __init__(self, workspace: Workspace | None = None, *, debug: bool = False) -> None:
-        self.debug = debug
+        super().__init__(debug=debug)
         self.admin_code: str | None = None
         self.events = EventBus()
-        self.catalogue = Catalogue()
         self.preprocessors = Preprocessors(self._failed)
         self.async_results = AsyncResults()
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
@@ -107,6 +99,8 @@ class PluginManager:
         self._loader = Loader(self, Snapshots(home))
         self._reloader = Reloader(self, self._loader)
         self._closed = False
+        for (plugin, task), body in self.records.reports().items():
+            self._tell_prompts(plugin, task, body)
 
     def _places(self, workspace: Workspace | None) -> tuple[Store, Path]:
         if workspace is not None and not workspace.read_only:
@@ -116,53 +110,6 @@ class PluginManager:
         if workspace is not None:
             return workspace.store, home  # another process runs its plugins from the lab's folder
         return Store.memory(schema="vcplab.plugins", version=1), home
-
-    # -- what there is ---------------------------------------------------------------------------
-
-    def rows(self) -> list[PluginRow]:
-        """A row for each plugin, broken ones included."""
-        return self.catalogue.rows()
-
-    def row(self, name: str) -> PluginRow:
-        """The row of one plugin.
-
-        Raises:
-            NotFoundError: There is none of this name.
-        """
-        plugin = self.catalogue.get(name)
-        return plugin.row(*self.catalogue.state(plugin))
-
-    def manifest(self, name: str) -> Manifest:
-        """The manifest of a plugin.
-
-        Raises:
-            NotFoundError: There is none of this name.
-            VCPError: It cannot be read.
-        """
-        plugin = self.catalogue.get(name)
-        if plugin.manifest is None:
-            assert plugin.error is not None
-            raise plugin.error
-        return plugin.manifest
-
-    def commands(self, name: str) -> tuple[Command, ...]:
-        """What a plugin can do; see `manifest` for errors."""
-        return self.manifest(name).commands
-
-    def parameters(self, name: str, command: str | None = None) -> tuple[Parameter, ...]:
-        """The parameters of a plugin, or of one of its commands; see `manifest` for errors."""
-        manifest = self.manifest(name)
-        chosen = manifest.command_of({"command": command}) if command is not None else None
-        return manifest.parameters_of(chosen)
-
-    def config(self, name: str) -> Config:
-        """The settings of a plugin in force, secrets guarded.
-
-        Raises:
-            NotFoundError: There is none of this name.
-            InvalidDataError: A file of it cannot be read.
-        """
-        return self._loader.config(self.catalogue.get(name))
 
     def set_config(self, name: str, **values: Any) -> Config:
         """Change settings of a plugin in the lab; None takes a setting back.
@@ -181,33 +128,6 @@ class PluginManager:
         if plugin.version is not None:
             plugin.version.overrides = dict(plugin.overrides)
         return self.config(name)
-
-    def readme(self, name: str) -> str | None:
-        """The plugin's README, or None."""
-        folder = self.catalogue.get(name).folder
-        for file in _READMES if folder is not None else ():
-            assert folder is not None
-            path = folder / file
-            if path.is_file() and path.stat().st_size < 2**20:
-                return path.read_text("utf-8", errors="replace")
-        return None
-
-    def logs(self, name: str, limit: int = 200) -> list[str]:
-        """The latest lines of a plugin's log: what it wrote to standard error, and tracebacks."""
-        lines = list(self.catalogue.get(name).lines)
-        return lines[-limit:] if limit > 0 else []
-
-    def get_tool_descriptions(self) -> dict[str, str]:
-        """Names → descriptions of the tools that can be called, in upstream's wording."""
-        texts = {}
-        for plugin in self.catalogue:
-            if plugin.manifest is not None and plugin.manifest.callable:
-                text = describe_plugin(plugin.manifest)
-                if text and self.catalogue.state(plugin)[0] == "ready":
-                    texts[plugin.name] = text
-        return texts
-
-    # -- coming and going ------------------------------------------------------------------------
 
     def add(
         self, path: str | Path, *, trust: bool | None = None, watch: bool = False
@@ -258,90 +178,6 @@ class PluginManager:
             except (NotFoundError, InvalidInputError) as error:
                 _logger.warning("plugins of an earlier session: %s", error)
         return rows
-
-    def add_function(
-        self,
-        function: Callable[..., Any],
-        *,
-        name: str | None = None,
-        description: str | None = None,
-        timeout: float | None = None,
-        expose: bool = True,
-    ) -> PluginRow:
-        """Make a function a tool; one of the same name is replaced.
-
-        Args:
-            function: The function, plain or asynchronous.
-            name: The tool's name; the function's by default.
-            description: What it does; the docstring by default.
-            timeout: Seconds that a call may take.
-            expose: Whether it is offered to servers that the lab is connected to.
-
-        Returns:
-            Its row.
-
-        Raises:
-            InvalidInputError: It cannot be a tool, or a folder's plugin bears the name.
-        """
-        spec = describe_function(function, name=name, description=description)
-        manifest = function_manifest(spec, timeout=timeout, expose=expose)
-        tool = FunctionTool(function, spec)
-        plugin = run(self._loader.aput(f"kernel:{spec.name}", manifest, tool))
-        return plugin.row(*self.catalogue.state(plugin))
-
-    def register(
-        self,
-        manifest: Mapping[str, Any] | Manifest,
-        handler: Callable[..., Any] | None = None,
-        **named: Any,
-    ) -> PluginRow:
-        """Register a plugin by its manifest alone (seed 003's ``registerPlugin``).
-
-        Args:
-            manifest: The manifest of any dialect, as a mapping.
-            handler: What answers calls, for those that run in this process: it takes the
-                arguments' mapping.
-            **named: ``processor`` of a preprocessor, ``module`` of a service, as the seed names
-                them.
-
-        Raises:
-            InvalidDataError: The manifest is broken, with code INVALID_PLUGIN_MANIFEST.
-            InvalidInputError: Another plugin bears the name.
-        """
-        read = manifest if isinstance(manifest, Manifest) else read_manifest(manifest)
-        given = dict(manifest) if isinstance(manifest, Mapping) else {}
-        plugin = run(aregister(self, self._loader, read, handler, {**given, **named}))
-        return plugin.row(*self.catalogue.state(plugin))
-
-    def register_distributed_tools(
-        self, server_id: str, tools: Sequence[Mapping[str, Any]]
-    ) -> list[str]:
-        """Register the tools of another node (seed 003).
-
-        Args:
-            server_id: The node.
-            tools: Their manifests; broken ones and those whose name is taken are left out.
-
-        Returns:
-            The names that were registered.
-        """
-        return run(aregister_distributed(self._loader, server_id, tools))
-
-    def unregister_all_distributed_tools(self, server_id: str) -> list[str]:
-        """Take the tools of another node away; their names."""
-        gone = [p for p in self.catalogue if p.key.startswith(f"{server_id}:") and not p.folder]
-        for plugin in gone:
-            self._loader.remove(plugin)
-        return [plugin.name for plugin in gone]
-
-    def set_distributed_executor(self, executor: DistributedExecutor | None) -> None:
-        """Say who calls other nodes' tools.
-
-        Args:
-            executor: Takes server, tool and arguments, and gives what the node answered; may be
-                asynchronous. None for nobody.
-        """
-        self.remote.executor = executor
 
     def load(self, name: str) -> PluginRow:
         """Load a plugin that is not loaded, as far as it may be; its row."""
@@ -478,8 +314,8 @@ class PluginManager:
         self.events.publish(PluginErrorEvent(plugin=plugin, error=error))
 
     def _reported(self, plugin: str, task: str, body: dict[str, Any]) -> None:
-        self.async_results.set(f"VCP_ASYNC_RESULT::{plugin}::{task}", body)
         self.records.put_report(plugin, task, body)
+        self._tell_prompts(plugin, task, body)
         known = self.catalogue.find(plugin)
         push = known.manifest.push if known is not None and known.manifest is not None else None
         if push is not None and push.enabled:
@@ -488,6 +324,12 @@ class PluginManager:
                     plugin=plugin, message_type=push.message_type, target=push.target, data=body
                 )
             )
+
+    def _tell_prompts(self, plugin: str, task: str, body: dict[str, Any]) -> None:
+        try:
+            self.async_results.set(f"VCP_ASYNC_RESULT::{plugin}::{task}", body)
+        except InvalidInputError:  # placeholders know ASCII names only (facts/vcp-protocol §3)
+            _logger.warning("the report of task %s of %s cannot stand in prompts", task, plugin)
 
     def __repr__(self) -> str:
         states = [row.state for row in self.rows()]

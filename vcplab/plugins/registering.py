@@ -10,22 +10,155 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vcplab.core.errors import InvalidInputError, VCPError
+from vcplab.core.events import EventBus
+from vcplab.core.loop import run
+from vcplab.plugins.directory import PluginDirectory
 from vcplab.plugins.events import InternalPluginExecute
 from vcplab.plugins.functions import FunctionSpec, describe_function
 from vcplab.plugins.hosts.kernel import FunctionTool
+from vcplab.plugins.hosts.remote import DistributedExecutor, RemoteHost
 from vcplab.plugins.manifest import Manifest, read_manifest
-from vcplab.plugins.plugin import Plugin
+from vcplab.plugins.plugin import Plugin, PluginRow
 
 if TYPE_CHECKING:
     from vcplab.plugins.loading import Loader
-    from vcplab.plugins.manager import PluginManager
+    from vcplab.plugins.preprocessors import Preprocessors
 
-__all__ = ["aregister", "aregister_distributed", "function_manifest"]
+__all__ = ["RegisteringManager"]
 
 _logger = logging.getLogger(__name__)
 
 
-def function_manifest(spec: FunctionSpec, *, timeout: float | None, expose: bool) -> Manifest:
+class RegisteringManager(PluginDirectory):
+    """The part of a manager that takes plugins without a folder.
+
+    Attributes:
+        remote: Calls other nodes' tools.
+        events: What happens to plugins.
+        preprocessors: The chain that changes messages.
+    """
+
+    remote: RemoteHost
+    events: EventBus
+    preprocessors: Preprocessors
+    _loader: Loader
+
+    def add_function(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        timeout: float | None = None,
+        expose: bool = True,
+    ) -> PluginRow:
+        """Make a function a tool; one of the same name is replaced.
+
+        Args:
+            function: The function, plain or asynchronous.
+            name: The tool's name; the function's by default.
+            description: What it does; the docstring by default.
+            timeout: Seconds that a call may take.
+            expose: Whether it is offered to servers that the lab is connected to.
+
+        Returns:
+            Its row.
+
+        Raises:
+            InvalidInputError: It cannot be a tool, or a folder's plugin bears the name.
+        """
+        spec = describe_function(function, name=name, description=description)
+        manifest = _function_manifest(spec, timeout=timeout, expose=expose)
+        tool = FunctionTool(function, spec)
+        plugin = run(self._loader.aput(f"kernel:{spec.name}", manifest, tool))
+        return plugin.row(*self.catalogue.state(plugin))
+
+    def function_of(self, tool: Any) -> tuple[Callable[..., Any], Manifest] | None:
+        """The function of a tool that was added as one, and its manifest.
+
+        Args:
+            tool: The tool's name, or the function itself.
+
+        Returns:
+            None for a function that is no tool.
+
+        Raises:
+            NotFoundError: There is no tool of this name.
+            InvalidInputError: The tool of this name is no function.
+        """
+        named = isinstance(tool, str)
+        for plugin in [self.catalogue.get(tool)] if named else list(self.catalogue):
+            target = plugin.version.target if plugin.version is not None else None
+            if (
+                isinstance(target, FunctionTool)
+                and plugin.manifest is not None
+                and (named or target.function is tool)
+            ):
+                return target.function, plugin.manifest
+        if named:
+            raise InvalidInputError(
+                f"{tool} is no function of the notebook.",
+                where="tool",
+                next_step="a plugin with a folder can be copied as it is",
+            )
+        return None
+
+    def register(
+        self,
+        manifest: Mapping[str, Any] | Manifest,
+        handler: Callable[..., Any] | None = None,
+        **named: Any,
+    ) -> PluginRow:
+        """Register a plugin by its manifest alone (seed 003's ``registerPlugin``).
+
+        Args:
+            manifest: The manifest of any dialect, as a mapping.
+            handler: What answers calls, for those that run in this process: it takes the
+                arguments' mapping.
+            **named: ``processor`` of a preprocessor, ``module`` of a service, as the seed names
+                them.
+
+        Raises:
+            InvalidDataError: The manifest is broken, with code INVALID_PLUGIN_MANIFEST.
+            InvalidInputError: Another plugin bears the name.
+        """
+        read = manifest if isinstance(manifest, Manifest) else read_manifest(manifest)
+        given = dict(manifest) if isinstance(manifest, Mapping) else {}
+        plugin = run(_register(self, self._loader, read, handler, {**given, **named}))
+        return plugin.row(*self.catalogue.state(plugin))
+
+    def register_distributed_tools(
+        self, server_id: str, tools: Sequence[Mapping[str, Any]]
+    ) -> list[str]:
+        """Register the tools of another node (seed 003).
+
+        Args:
+            server_id: The node.
+            tools: Their manifests; broken ones and those whose name is taken are left out.
+
+        Returns:
+            The names that were registered.
+        """
+        return run(_register_distributed(self._loader, server_id, tools))
+
+    def unregister_all_distributed_tools(self, server_id: str) -> list[str]:
+        """Take the tools of another node away; their names."""
+        gone = [p for p in self.catalogue if p.key.startswith(f"{server_id}:") and not p.folder]
+        for plugin in gone:
+            self._loader.remove(plugin)
+        return [plugin.name for plugin in gone]
+
+    def set_distributed_executor(self, executor: DistributedExecutor | None) -> None:
+        """Say who calls other nodes' tools.
+
+        Args:
+            executor: Takes server, tool and arguments, and gives what the node answered; may be
+                asynchronous. None for nobody.
+        """
+        self.remote.executor = executor
+
+
+def _function_manifest(spec: FunctionSpec, *, timeout: float | None, expose: bool) -> Manifest:
     """The manifest of a function.
 
     Args:
@@ -47,8 +180,8 @@ def function_manifest(spec: FunctionSpec, *, timeout: float | None, expose: bool
     )
 
 
-async def aregister(
-    manager: PluginManager,
+async def _register(
+    manager: RegisteringManager,
     loader: Loader,
     manifest: Manifest,
     handler: Callable[..., Any] | None,
@@ -89,7 +222,7 @@ async def aregister(
     return await loader.aput(key, manifest, None)
 
 
-async def aregister_distributed(
+async def _register_distributed(
     loader: Loader, server_id: str, tools: Sequence[Mapping[str, Any]]
 ) -> list[str]:
     """Register the tools of another node (facts/vcp-protocol §4.2).
@@ -126,7 +259,7 @@ def _tool(handler: Callable[..., Any]) -> FunctionTool:
     return FunctionTool(run, describe_function(run))
 
 
-def _by_event(manager: PluginManager, name: str) -> Callable[[Mapping[str, Any]], Any]:
+def _by_event(manager: RegisteringManager, name: str) -> Callable[[Mapping[str, Any]], Any]:
     """Internal plugins are answered by whoever listens to ``internal_plugin_execute``."""
 
     async def ask(arguments: Mapping[str, Any]) -> Any:

@@ -130,7 +130,9 @@ class Task:
         with self._lock:
             if self.done:
                 return False
-            self._state, self._result = state, result
+            # In this order: whoever sees the end finds the result.
+            self._result = result
+            self._state = state
             callbacks, self._callbacks = self._callbacks, []
         self._done.set_result(self)
         for function in callbacks:

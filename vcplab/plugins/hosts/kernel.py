@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import traceback
 from typing import Any, ClassVar, Final
 
@@ -84,7 +85,9 @@ class KernelHost:
     async def _run(self, tool: FunctionTool, arguments: dict[str, Any]) -> Any:
         if tool.spec.is_async:
             return await tool.function(**arguments)
-        return await to_worker(tool.function, **arguments)
+        made = await to_worker(tool.function, **arguments)
+        # A plain function around an asynchronous one gives what is still to be awaited.
+        return await made if inspect.isawaitable(made) else made
 
     def _failed(self, call: Call, error: Exception) -> ToolFailure:
         # The frames of the cell, not ours.

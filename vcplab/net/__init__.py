@@ -1,0 +1,1 @@
+"""The network: one loopback listener on which rooms mount."""
