@@ -112,7 +112,7 @@ class Catalogue:
         if not plugin.enabled:
             return "disabled", None
         if manifest.host == "none":
-            return "unsupported", f"a {manifest.type} of this form has no host yet"
+            return "unsupported", f"a {manifest.type} plugin of this form has nothing that could run it"
         if plugin.error is not None:
             return "broken", str(plugin.error)
         waits = self._waits(plugin, (*asking, plugin.name))

@@ -241,7 +241,7 @@ class PluginRuntime:
     def _register(self, manifest: Mapping[str, Any], named: dict[str, Any]) -> PluginRow:
         read = read_manifest(manifest)
         folder = self._folder / read.name
-        if read.host == "stdio" and folder.is_dir():
+        if read.host in ("stdio", "none") and folder.is_dir():
             return self.manager.add(folder, trust=self._trust)[0]
         return self.manager.register(manifest, **named)
 
@@ -285,6 +285,10 @@ class PluginRuntime:
         import asyncio
 
         await asyncio.to_thread(self.manager.unload, name)
+
+    def get_service_module(self, name: str) -> Any:
+        """The module that a service was registered with."""
+        return self.manager.service_module(name)
 
     def get_static_placeholders(self) -> dict[str, str]:
         """The values of static plugins."""

@@ -127,6 +127,18 @@ class RegisteringManager(PluginDirectory):
         plugin = run(_register(self, self._loader, read, handler, {**given, **named}))
         return plugin.row(*self.catalogue.state(plugin))
 
+    def service_module(self, name: str) -> Any:
+        """The module that a service was registered with (seed 003's ``getServiceModule``).
+
+        Args:
+            name: The service.
+
+        Raises:
+            NotFoundError: There is none of this name.
+        """
+        version = self.catalogue.get(name).version
+        return version.target if version is not None else None
+
     def register_distributed_tools(
         self, server_id: str, tools: Sequence[Mapping[str, Any]]
     ) -> list[str]:

@@ -183,7 +183,7 @@ def _content(value: Any) -> tuple[list[Part], Any]:
         if not isinstance(holder, Mapping):
             continue
         content = holder.get("content")
-        if isinstance(content, list) and content and all(map(is_part, content)):
+        if isinstance(content, list) and content and all(map(_is_part, content)):
             left = {k: v for k, v in holder.items() if k != "content"}
             rest = left if holder is value else {**value, "data": left}
             told = {k: v for k, v in rest.items() if v and k not in {*_META, "status"}}
