@@ -112,12 +112,14 @@ class Catalogue:
         if not plugin.enabled:
             return "disabled", None
         if manifest.host == "none":
-            return "unsupported", f"a {manifest.type} plugin of this form has nothing that could run it"
+            return "unsupported", f"nothing here can run a {manifest.type} plugin of this form"
         if plugin.error is not None:
             return "broken", str(plugin.error)
         waits = self._waits(plugin, (*asking, plugin.name))
         if waits:
             return "waiting", waits
+        if plugin.version is None:
+            return "waiting", "it is not loaded yet"
         return "ready", None
 
     def _waits(self, plugin: Plugin, asking: tuple[str, ...]) -> str | None:
@@ -150,17 +152,16 @@ class Catalogue:
         """
         plugin = self.get(name)
         state, why = self.state(plugin)
-        if state != "ready" or plugin.version is None:
+        if state != "ready":
             step = {
                 "disabled": f'lab.plugins.enable("{plugin.name}")',
                 "untrusted": f'look at {plugin.source}, then lab.plugins.trust("{plugin.name}")',
                 "changed": f'look at {plugin.source}, then lab.plugins.trust("{plugin.name}")',
                 "broken": f'mend it, then lab.plugins.reload("{plugin.name}")',
-                "ready": f'lab.plugins.load("{plugin.name}")',
+                "waiting": "wait a moment, or see lab.plugins",
             }
-            shown = "not loaded" if state == "ready" else state
             raise PluginUnavailableError(
-                f"{plugin.name} is {shown}" + (f": {why}" if why else "") + ".",
+                f"{plugin.name} is {state}" + (f": {why}" if why else "") + ".",
                 where=plugin.name,
                 next_step=step.get(state, "see lab.plugins"),
                 details={"state": state},

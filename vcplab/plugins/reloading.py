@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vcplab.core.errors import VCPError
-from vcplab.core.loop import run
+from vcplab.core.loop import run, to_worker
 from vcplab.plugins.manifest import Found, find_plugins
 from vcplab.plugins.plugin import Plugin
 from vcplab.plugins.tree import SKIPPED, read_tree
+from vcplab.plugins.writers import is_being_written
 
 if TYPE_CHECKING:
     from vcplab.plugins.loading import Loader
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["Reloader"]
 
 _logger = logging.getLogger(__name__)
-_SETTLE: Final = 0.25
-"""Seconds without a change after which an edit is taken to be over."""
-_LONGEST: Final = 5.0
+_SETTLE: Final = 0.45
+"""Seconds without a change after which an edit is taken to be over, if nobody has one of the files
+open for writing. Upstream waits for half a second, too."""
+_LONGEST: Final = 10.0
+_LOOK: Final = 0.05
 
 
 class Reloader:
@@ -135,8 +138,10 @@ class Reloader:
         until = loop.time() + _LONGEST
         while True:
             left = self._touched[folder] + _SETTLE - loop.time()
-            if left <= 0 or loop.time() > until:
-                break
+            if left <= 0:
+                if loop.time() > until or not await to_worker(is_being_written, folder):
+                    break
+                left = _LOOK
             await asyncio.sleep(left)
         seen = self._touched[folder]
         try:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from vcplab.plugins.hosts.base import Call, Version
-from vcplab.plugins.hosts.children import Children, log_errors, timed_out
-from vcplab.plugins.hosts.replies import first_reply, read_reply
+from vcplab.plugins.hosts.children import Children, timed_out
+from vcplab.plugins.hosts.replies import FirstReply, exit_code, read_reply
 from vcplab.plugins.processes import Child
 from vcplab.plugins.tasks import Task, Tasks
 from vcplab.protocol.results import ToolResult
@@ -60,9 +60,11 @@ class AsynchronousCalls:
         until = asyncio.get_running_loop().time() + limit
         replied: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
+        first = FirstReply()
+
         def look(output: bytearray) -> None:
             if not replied.done():
-                reply = first_reply(output)
+                reply = first.look(output)
                 if reply is not None:
                     replied.set_result(reply)
 
@@ -82,7 +84,6 @@ class AsynchronousCalls:
             if replied.done():
                 reply = replied.result()
             elif ended.done():
-                log_errors(call, ended.result().errors)
                 reply = read_reply(ended.result(), call.tool, lenient=version.manifest.lenient)
             elif call.silent:
                 reply = {"status": "success", "result": None}
@@ -140,10 +141,11 @@ class AsynchronousCalls:
             )
             if ended.done() and not task.done:
                 ending = ended.result()
-                log_errors(call, ending.errors)
                 if ending.code != 0:
                     text = ending.errors.decode("utf-8", "replace").strip()[-200:]
-                    message = f'Plugin "{call.tool}" exited with code {ending.code}. {text}'
+                    message = (
+                        f'Plugin "{call.tool}" exited with code {exit_code(ending.code)}. {text}'
+                    )
                     task.finish(
                         "failed", ToolResult(call.tool, success=False, error=message.strip())
                     )

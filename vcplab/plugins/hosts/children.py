@@ -12,6 +12,7 @@ from vcplab.core.errors import VCPError
 from vcplab.plugins.failures import ContractError, ToolTimeoutError, execution_failure
 from vcplab.plugins.hosts.base import Call, Version
 from vcplab.plugins.hosts.environment import child_environment
+from vcplab.plugins.hosts.lines import LogLines
 from vcplab.plugins.manifest import Config, Manifest, resolve_config
 from vcplab.plugins.processes import Child, CommandLine, Limits, command_line
 from vcplab.plugins.processes.command import program
@@ -19,7 +20,7 @@ from vcplab.plugins.runners import runner_path
 from vcplab.plugins.snapshots import project_base
 from vcplab.protocol.results import ToolFailure
 
-__all__ = ["Children", "log_errors", "timed_out"]
+__all__ = ["Children", "timed_out"]
 
 
 class Children:
@@ -44,7 +45,7 @@ class Children:
         self._callback_url = callback_url
         self._debug = debug
         self._admin_code = admin_code
-        self._running: dict[Child, Version] = {}
+        self._running: dict[Child, tuple[Version, LogLines]] = {}
 
     async def start(
         self,
@@ -78,24 +79,33 @@ class Children:
                 command, data = _commanded(version, call.arguments)
             else:
                 command, data = _adapted(version, call.arguments, config, operation, fields or {})
+            lines = LogLines(call.log)
             child = await Child.start(
-                command, folder, environment, data, limits=self.limits, on_output=on_output
+                command,
+                folder,
+                environment,
+                data,
+                limits=self.limits,
+                on_output=on_output,
+                on_error_text=lines.feed,
             )
         except VCPError as error:
             raise _not_started(call, error.message, error.next_step) from error
         except OSError as error:
             raise _not_started(call, error.strerror or str(error), None) from error
-        self._running[child] = version
+        self._running[child] = version, lines
         return child
 
     async def close(self, child: Child) -> None:
         """End a child and all that it started."""
-        self._running.pop(child, None)
         await child.close()
+        _, lines = self._running.pop(child, (None, None))
+        if lines is not None:
+            lines.close()
 
     async def close_all(self, version: Version | None = None) -> None:
         """End every child, or those of one version."""
-        for child, its in list(self._running.items()):
+        for child, (its, _) in list(self._running.items()):
             if version is None or its is version:
                 await self.close(child)
 
@@ -109,12 +119,6 @@ class Children:
             if code is not None:
                 extra["DECRYPTED_AUTH_CODE"] = code
         return extra
-
-
-def log_errors(call: Call, errors: bytes) -> None:
-    """Write what a child wrote to standard error to its plugin's log, the last 200 lines."""
-    for line in errors.decode("utf-8", "replace").splitlines()[-200:]:
-        call.log(line)
 
 
 def timed_out(what: str, call: Call) -> ToolFailure:

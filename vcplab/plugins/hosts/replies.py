@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
+from contextlib import suppress
 from typing import Any, Final
 
 from vcplab.plugins.failures import ContractError, execution_failure
 from vcplab.plugins.processes import Ending
 from vcplab.protocol.results import ToolFailure
 
-__all__ = ["first_reply", "read_reply"]
+__all__ = ["FirstReply", "exit_code", "read_reply"]
 
 _SHOWN: Final = 200
-_DECODER: Final = json.JSONDecoder()
+_MOST_FAILURES: Final = 1000
+_OPENING: Final = re.compile(rb'\{(?=\s*["}])')
+_PLAIN: Final = re.compile(rb'["{}]')
+_QUOTED: Final = re.compile(rb'["\\\x00-\x1f]')
+# The line of a traceback, Python's or Node's, that says what went wrong.
+_TELLING: Final = re.compile(
+    r"^(?:Uncaught )?[\w.]*(?:Error|Exception|Interrupt)\b.*$", re.MULTILINE
+)
 
 
 def read_reply(ending: Ending, plugin: str, *, lenient: bool = False) -> dict[str, Any]:
@@ -58,34 +68,90 @@ def read_reply(ending: Ending, plugin: str, *, lenient: bool = False) -> dict[st
     )
 
 
-def first_reply(output: bytes | bytearray) -> dict[str, Any] | None:
-    """The first complete JSON object with a status, of a child that goes on (asynchronous).
+class FirstReply:
+    """Looks for the first complete JSON object with a status in output that still grows.
 
-    Args:
-        output: What it wrote so far.
-
-    Returns:
-        The reply; None while there is none.
+    Noise before it is passed over (facts/vcp-protocol §2, asynchronous). What was read is not read
+    again, so a flood costs no more than its length.
     """
-    if b"}" not in output:
-        return None
-    text = output.decode("utf-8", "replace")
-    at = text.find("{")
-    while at >= 0:
-        try:
-            value, end = _DECODER.raw_decode(text, at)
-        except json.JSONDecodeError as error:
-            # It may only be incomplete: what stands inside it must not be taken for the reply.
-            if error.pos >= len(text) or error.msg.startswith("Unterminated"):
+
+    def __init__(self) -> None:
+        self._start = -1  # of the object being read; -1 while none is
+        self._at = 0
+        self._depth = 0
+        self._quoted = False
+        self._failures = 0
+
+    def look(self, output: bytes | bytearray) -> dict[str, Any] | None:
+        """The reply; None while there is none.
+
+        Args:
+            output: All of the output so far.
+        """
+        while self._failures < _MOST_FAILURES:
+            if self._start < 0 and not self._begin(output):
                 return None
-            at = text.find("{", at + 1)
-            continue
-        except RecursionError:
+            mark = (_QUOTED if self._quoted else _PLAIN).search(output, self._at)
+            if mark is None:
+                self._at = len(output)
+                return None
+            sign = mark[0]
+            self._at = mark.end()
+            if self._quoted:
+                if sign == b"\\":
+                    if self._at >= len(output):  # what it escapes is still to come
+                        self._at -= 1
+                        return None
+                    self._at += 1
+                elif sign == b'"':
+                    self._quoted = False
+                else:  # a line break: this is no JSON
+                    self._give_up()
+            elif sign == b'"':
+                self._quoted = True
+            elif sign == b"{":
+                self._depth += 1
+            else:
+                self._depth -= 1
+                if self._depth == 0:
+                    reply = self._read(bytes(output[self._start : self._at]))
+                    if reply is not None:
+                        return reply
+        return None
+
+    def _begin(self, output: bytes | bytearray) -> bool:
+        found = _OPENING.search(output, self._at)
+        if found is None:
+            # It may be the last character, with the rest still to come.
+            last = output.rfind(b"{", self._at)
+            tail = last >= 0 and not output[last + 1 :].strip()
+            self._at = last if tail else len(output)
+            return False
+        self._start, self._at = found.start(), found.start() + 1
+        self._depth, self._quoted = 1, False
+        return True
+
+    def _read(self, text: bytes) -> dict[str, Any] | None:
+        try:
+            value = json.loads(text.decode("utf-8", "replace"), parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            self._give_up()
             return None
-        if _is_reply(value):
-            return dict(value)
-        at = text.find("{", end)
-    return None
+        self._start = -1
+        return value if _is_reply(value) else None
+
+    def _give_up(self) -> None:
+        """What began as an object is none: look behind its first sign."""
+        self._failures += 1
+        self._at, self._start = self._start + 1, -1
+
+
+def exit_code(code: int) -> str:
+    """An exit code as text; a signal also by its name."""
+    if code < 0:
+        with suppress(ValueError):
+            return f"{code} ({signal.Signals(-code).name})"
+    return str(code)
 
 
 def _lenient(text: str, ending: Ending, plugin: str) -> dict[str, Any]:
@@ -138,13 +204,13 @@ def _refuse(word: str) -> Any:
 
 
 def _exited(ending: Ending, plugin: str, text: str) -> ToolFailure:
-    message = f'Plugin "{plugin}" exited with code {ending.code}.'
+    message = f'Plugin "{plugin}" exited with code {exit_code(ending.code)}.'
     if text:
         message += f" Stdout: {text[:_SHOWN]}"
     errors = ending.errors.decode("utf-8", "replace").strip()
     if errors:
-        # The end says what went wrong; the beginning of a traceback does not.
-        message += f" Stderr: {errors[-_SHOWN:]}"
+        telling = _TELLING.findall(errors)
+        message += f" Stderr: {telling[-1][:_SHOWN] if telling else errors[-_SHOWN:]}"
     return _broken(message, plugin, ending, f'see its log: lab.plugins.logs("{plugin}")')
 
 

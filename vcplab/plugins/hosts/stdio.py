@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Final
 from vcplab.plugins.failures import ContractError, execution_failure
 from vcplab.plugins.hosts.asynchronous import AsynchronousCalls
 from vcplab.plugins.hosts.base import Call, Version
-from vcplab.plugins.hosts.children import Children, log_errors, timed_out
-from vcplab.plugins.hosts.replies import read_reply
+from vcplab.plugins.hosts.children import Children, timed_out
+from vcplab.plugins.hosts.replies import exit_code, read_reply
 from vcplab.plugins.processes import Ending, Limits
 from vcplab.plugins.tasks import Tasks
 from vcplab.protocol.results import OutputSource
@@ -99,9 +99,10 @@ class StdioHost:
             return partial.decode("utf-8", "replace").strip()
         if ending.code != 0 or ending.overflow:
             errors = ending.errors.decode("utf-8", "replace").strip()[-200:]
+            message = f'Plugin "{manifest.name}" exited with code {exit_code(ending.code)}.'
             raise execution_failure(
                 ContractError,
-                f'Plugin "{manifest.name}" exited with code {ending.code}. {errors}'.strip(),
+                f"{message} {errors}".strip(),
                 manifest.name,
                 "its earlier value stays in force",
             )
@@ -157,10 +158,8 @@ class StdioHost:
         child = await self._children.start(version, call, **options)
         try:
             async with asyncio.timeout(limit):
-                ending = await child.wait()
+                return await child.wait()
         except TimeoutError:
             return None
         finally:
             await self._children.close(child)
-        log_errors(call, ending.errors)
-        return ending

@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from asyncio.subprocess import Process
+from asyncio.subprocess import Process, SubprocessStreamProtocol
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,12 +15,14 @@ from typing import Any, Final
 
 from vcplab.plugins.processes.command import CommandLine
 from vcplab.plugins.processes.guard import guard
-from vcplab.plugins.processes.sweeping import MARK
+from vcplab.plugins.processes.sweeping import MARK, descendants, kill
 
 __all__ = ["Child", "Ending", "Limits"]
 
 _CHUNK: Final = 1 << 18
 _STDERR_KEPT: Final = 1 << 16
+_FIRST_LOOK: Final = 0.02
+_LAST_LOOK: Final = 0.32
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,21 @@ class Ending:
     overflow: bool = False
 
 
+class _Pipes(SubprocessStreamProtocol):
+    """Knows when the process itself has ended.
+
+    ``Process.wait`` of Python 3.11 also waits for its pipes, which a grandchild may hold open.
+    """
+
+    def __init__(self, limit: int, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(limit=limit, loop=loop)
+        self.exited = asyncio.Event()
+
+    def process_exited(self) -> None:
+        super().process_exited()
+        self.exited.set()
+
+
 class Child:
     """A running child. Made by `start`; must be ended by `end`, whatever happens.
 
@@ -65,6 +82,7 @@ class Child:
     def __init__(
         self,
         process: Process,
+        exited: asyncio.Event,
         mark: str,
         limits: Limits,
         on_output: Callable[[bytearray], object] | None,
@@ -72,8 +90,8 @@ class Child:
     ) -> None:
         self.mark = mark
         self.output = bytearray()
-        self.exited = asyncio.Event()
         self._process = process
+        self._exited = exited
         self._limits = limits
         self._errors = bytearray()
         self._overflow = False
@@ -81,6 +99,7 @@ class Child:
         self._on_error_text = on_error_text
         self._readers: list[asyncio.Task[None]] = []
         self._ended = False
+        self._seen: dict[int, str] = {}
 
     @classmethod
     async def start(
@@ -118,25 +137,28 @@ class Child:
         else:
             extra["start_new_session"] = True
         try:
-            process = await asyncio.create_subprocess_exec(
+            loop = asyncio.get_running_loop()
+            transport, protocol = await loop.subprocess_exec(
+                lambda: _Pipes(limit=_CHUNK, loop=loop),
                 *command.arguments,
                 stdin=subprocess.PIPE if data else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 cwd=folder,
                 env={**environment, MARK: mark},
-                limit=_CHUNK,
                 **extra,
             )
+            process = Process(transport, protocol, loop)
         except BaseException:
             keeper.end(mark, None)
             raise
         keeper.started(process.pid)
-        child = cls(process, mark, limits or Limits(), on_output, on_error_text)
+        child = cls(process, protocol.exited, mark, limits or Limits(), on_output, on_error_text)
         child._readers = [
             asyncio.create_task(child._read_output()),
             asyncio.create_task(child._read_errors()),
         ]
+        child._readers.append(asyncio.create_task(child._observe()))
         if data:
             child._readers.append(asyncio.create_task(child._feed(data)))
         return child
@@ -148,8 +170,7 @@ class Child:
 
     async def wait(self) -> Ending:
         """Wait until it has ended and its pipes are read."""
-        await self._process.wait()
-        self.exited.set()
+        await self._exited.wait()
         reading = self._readers[:2]
         _, open_pipes = await asyncio.wait(reading, timeout=self._limits.grace)
         if open_pipes:
@@ -166,6 +187,7 @@ class Child:
     def end(self) -> None:
         """End it and all that it started; may be called again."""
         if self._process.returncode is None:
+            self._seen |= descendants(self.pid)
             with suppress(ProcessLookupError):
                 self._process.kill()
             if sys.platform == "win32":
@@ -173,12 +195,13 @@ class Child:
         if not self._ended:
             self._ended = True
             guard().end(self.mark, self._process.pid)
+            kill(self._seen)
 
     async def close(self) -> None:
         """`end`, and wait until nothing of ours is left of it."""
         self.end()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), 5)
+            await asyncio.wait_for(self._exited.wait(), 5)
         for reader in self._readers:
             if not reader.done():
                 reader.cancel()
@@ -187,6 +210,14 @@ class Child:
         transport = getattr(self._process, "_transport", None)
         if transport is not None:
             transport.close()
+
+    async def _observe(self) -> None:
+        """Note what it starts: a process may leave its group and clear its mark, and lose it."""
+        pause = _FIRST_LOOK
+        while self._process.returncode is None:
+            await asyncio.sleep(pause)
+            self._seen |= descendants(self.pid)
+            pause = min(2 * pause, _LAST_LOOK)
 
     async def _feed(self, data: bytes) -> None:
         pipe = self._process.stdin

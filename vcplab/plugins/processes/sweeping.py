@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 
-__all__ = ["MARK", "kill_group", "sweep"]
+__all__ = ["MARK", "descendants", "kill", "kill_group", "sweep"]
 
 MARK = "VCPLAB_CALL"
 """The variable that every process of a call inherits: ``<session>.<call>``."""
@@ -24,6 +24,65 @@ def kill_group(group: int) -> bool:
     except (ProcessLookupError, PermissionError):
         return False
     return True
+
+
+def descendants(pid: int) -> dict[int, str]:
+    """The processes below one, each with the time at which it began (Linux; elsewhere none).
+
+    Args:
+        pid: The process, which is not among them.
+
+    Returns:
+        Process id → start time; both together name a process even when ids are used again.
+    """
+    found: dict[int, str] = {}
+    waiting = [pid]
+    while waiting:
+        parent = waiting.pop()
+        try:
+            threads = os.listdir(f"/proc/{parent}/task")
+        except OSError:  # it is gone, or this is no Linux
+            continue
+        for thread in threads:
+            try:
+                with open(f"/proc/{parent}/task/{thread}/children") as file:
+                    children = [int(child) for child in file.read().split()]
+            except OSError:
+                continue
+            for child in children:
+                began = _began(child)
+                if began is not None and child not in found:
+                    found[child] = began
+                    waiting.append(child)
+    return found
+
+
+def kill(processes: dict[int, str]) -> int:
+    """Kill processes that are still the same ones; how many there were.
+
+    Args:
+        processes: Process id → start time, as of `descendants`.
+    """
+    killed = 0
+    for pid, began in processes.items():
+        if _began(pid) == began:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                continue
+            killed += 1
+    return killed
+
+
+def _began(pid: int) -> str | None:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            content = file.read()
+    except OSError:
+        return None
+    fields = content.rpartition(")")[2].split()
+    # A zombie is dead already; whoever is its parent has only to take note.
+    return None if fields[0] == "Z" else fields[19]
 
 
 def sweep(doomed: Callable[[str], bool]) -> int:

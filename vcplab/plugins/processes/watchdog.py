@@ -15,7 +15,7 @@ import time
 # `python watchdog.py` puts the file's own folder on the path, except with -I.
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from sweeping import kill_group, sweep  # type: ignore[import-not-found]
+from sweeping import descendants, kill, kill_group, sweep  # type: ignore[import-not-found]
 
 
 def watch(parent: int, session: str) -> None:
@@ -39,7 +39,9 @@ def watch(parent: int, session: str) -> None:
     until = time.monotonic() + 10
     # Twice nothing: a process may fork while it is looked for.
     while quiet < 2 and time.monotonic() < until:
-        found = sum(kill_group(group) for group in groups)
+        # The trees before their roots: what lost its parent is found by its mark alone.
+        trees = [descendants(group) for group in groups]
+        found = sum(kill_group(group) for group in groups) + sum(map(kill, trees))
         groups.clear()
         found += sweep(lambda mark: mark.startswith(session + "."))
         quiet = 0 if found else quiet + 1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import vcplab as vl
-from tests.unit.plugins.contract.support import MARK, marked, none_left
+from tests.unit.plugins.contract.support import MARK, clear, none_left
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +20,13 @@ def mark() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(MARK, name)
         yield name
-    for process in marked(name):  # of a test that failed
-        process.kill()
+    clear(name)
 
 
 @pytest.fixture
 def lab(tmp_path: Path, mark: str) -> Iterator[Any]:
     """A lab; once it is closed, nothing of its plugins may be left."""
+    clear(mark)
     with vl.Lab(tmp_path / "lab") as lab:
         yield lab
     none_left(mark)

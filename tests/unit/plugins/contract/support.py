@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -101,6 +102,14 @@ def none_left(mark: str, seconds: float = 3.0, *, watchdog: bool = False) -> Non
             lines = [f"{process.pid} {told(process)}" for process in left]
             raise AssertionError(f"left after {seconds:g} s: {lines}")
         time.sleep(0.02)
+
+
+def clear(mark: str) -> None:
+    """End what an earlier test that failed has left, so that it fails alone."""
+    for process in marked(mark):
+        with suppress(psutil.Error):
+            process.kill()
+    none_left(mark)
 
 
 def told(process: psutil.Process) -> str:

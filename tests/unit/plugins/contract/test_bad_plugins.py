@@ -11,6 +11,7 @@ import pytest
 
 from tests.unit.plugins.contract.support import (
     add,
+    clear,
     each_language,
     marked,
     none_left,
@@ -29,7 +30,7 @@ def bads(house: Any) -> Any:
 @pytest.fixture
 def bad(bads: Any, mark: str) -> Iterator[Any]:
     """After each bad plugin a good one still works."""
-    none_left(mark)
+    clear(mark)
     yield bads
     assert bads.tools.call("PyTalker", {"do": "success"}) == "好的 🎲"
 
@@ -48,15 +49,14 @@ def ended(task: Any, name: str, mark: str) -> None:
     none_left(mark)
 
 
-@pytest.mark.parametrize(
-    "do", ["fork bomb", "fork bomb, new sessions", "fork bomb, double", "fork bomb, no trace"]
-)
-def test_a_small_fork_bomb(bad: Any, mark: str, do: str) -> None:
-    ended(started(bad, "PyBad", do, 6, mark), "PyBad", mark)
+def test_a_small_fork_bomb(bad: Any, mark: str) -> None:
+    ended(started(bad, "PyBad", "fork bomb, double", 6, mark), "PyBad", mark)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("do", ["fork bomb", "fork bomb, new sessions", "fork bomb, double"])
+@pytest.mark.parametrize(
+    "do", ["fork bomb", "fork bomb, new sessions", "fork bomb, double", "fork bomb, no trace"]
+)
 def test_a_fork_bomb_of_fifty(bad: Any, mark: str, do: str) -> None:
     task = bad.plugins.submit("PyBad", {"do": do, "count": 50})
     # The time limit of 2 s may come before the fiftieth.
@@ -73,6 +73,12 @@ def test_a_small_fork_bomb_is_ended_by_cancelling(
     task.cancel()
     none_left(mark)
     assert task.state == "cancelled"
+
+
+def test_children_without_a_trace_of_the_call_are_found(bad: Any, mark: str) -> None:
+    task = started(bad, "PyBad", "fork bomb, no trace", 4, mark)
+    task.cancel()
+    none_left(mark)
 
 
 def test_what_a_plugin_leaves_behind_after_success_goes(bad: Any, mark: str) -> None:
@@ -155,7 +161,7 @@ def test_closing_stdin_and_hanging(bad: Any, monkeypatch: pytest.MonkeyPatch, ma
 
 @pytest.mark.parametrize("do", ["closed stdout", "all closed", "endless"])
 def test_staying_without_an_end(bad: Any, mark: str, do: str) -> None:
-    failure = refused(bad, "PyBad", {"do": do}, timeout=1)
+    failure = refused(bad, "PyBad", {"do": do}, timeout=0.6)
     assert failure.code == VCPErrorCode.TOOL_TIMEOUT
     assert "PyBad" in str(failure)
     none_left(mark)

@@ -47,18 +47,16 @@ def test_stdout_is_the_value(lab: Any, source: Path, language: str) -> None:
     until(lambda: value(lab, name) == "今天晴 ☀")
 
 
-@each_language
-def test_six_field_cron_renews_it_every_second(lab: Any, source: Path, language: str) -> None:
-    name = f"{language}Ticker"
+def test_six_field_cron_renews_it_every_second(lab: Any, source: Path) -> None:
+    name = "PyTicker"
     add(lab, name)
     until(lambda: value(lab, name) == "今天晴 ☀")
     put(source, "明天雨")
     until(lambda: value(lab, name) == "明天雨", 5)
 
 
-@each_language
-def test_a_failure_keeps_the_stale_value(lab: Any, source: Path, language: str) -> None:
-    name = f"{language}Ticker"
+def test_a_failure_keeps_the_stale_value(lab: Any, source: Path) -> None:
+    name = "PyTicker"
     add(lab, name)
     until(lambda: value(lab, name) == "今天晴 ☀")
     source.unlink()

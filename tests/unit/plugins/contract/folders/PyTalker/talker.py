@@ -53,7 +53,11 @@ elif do == "silent exit 3":
     sys.stderr.write("the cause of it all\n")
     sys.exit(3)
 elif do == "error":
-    out(json.dumps({"status": "error", "error": "no such 骰子"}, ensure_ascii=False))
+    out(
+        json.dumps(
+            {"status": "error", "error": args.get("say", "no such 骰子")}, ensure_ascii=False
+        )
+    )
 elif do == "error, exit 1":
     out(json.dumps({"status": "error", "error": "no such 骰子", "result": {"hint": 1}}))
     sys.exit(1)
