@@ -166,6 +166,10 @@ class EventBus:
             self._subscriptions = (*self._subscriptions, subscription)
         return subscription
 
+    def has_subscribers(self, event_type: type[Event]) -> bool:
+        """Whether anybody would be told of events of a type; asked where making one is dear."""
+        return any(issubclass(event_type, one.event_type) for one in self._subscriptions)
+
     def publish(self, event: Event) -> None:
         """Remember an event and hand it to every matching handler, in order of subscription.
 

@@ -15,6 +15,7 @@ from vcplab.lab.plugins import PluginsFacet
 from vcplab.lab.tools import ToolsFacet
 from vcplab.lab.trace import TraceFacet
 from vcplab.lab.variables import lab_variables
+from vcplab.plugins.events import PluginPush
 from vcplab.plugins.scaffold import export_function
 
 __all__ = ["Lab"]
@@ -60,6 +61,7 @@ class Lab:
                 self.settings = Settings.load(self.workspace.path, **settings)
                 self.trace = TraceFacet(self.workspace, self.settings)
                 self.plugins = PluginsFacet(self.workspace)
+                self.plugins.events.subscribe(PluginPush, self._pushed)
                 self.tools = ToolsFacet(self.plugins)
                 self.variables = lab_variables(self.plugins)
             except BaseException:
@@ -164,6 +166,11 @@ class Lab:
         self.plugins.close()
         self.trace.close()
         self.workspace.close()
+
+    def _pushed(self, push: PluginPush) -> None:
+        """The report of a task stands in VCPLog, as on a server whose clients it is pushed to."""
+        data = {"type": push.message_type, "data": dict(push.data), "target": push.target}
+        self.trace.log.write(f"{push.plugin}: {push.message_type}", "info", "plugin", data)
 
     def __enter__(self) -> Self:
         return self

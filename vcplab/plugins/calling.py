@@ -283,7 +283,8 @@ class Caller:
         plugin.count(took, failed=error is not None)
         events = self._manager.events
         if error is None:
-            events.publish(PluginExecuted(plugin=plugin.name, result=result, duration=took))
+            if events.has_subscribers(PluginExecuted):  # the trace has the call in any case
+                events.publish(PluginExecuted(plugin=plugin.name, result=result, duration=took))
         else:
             events.publish(PluginErrorEvent(plugin=plugin.name, error=error, duration=took))
 

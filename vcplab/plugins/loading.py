@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +167,9 @@ class Loader:
         folder = plugin.folder
         assert folder is not None
         before = plugin.version.snapshot if plugin.version is not None else None
-        snapshot = await to_worker(self._snapshots.take, folder, before)
+        # An earlier session's copy holds what the plugin wrote then.
+        earlier = before or self._snapshots.latest(folder)
+        snapshot = await to_worker(self._snapshots.take, folder, earlier)
         self._consent(plugin, folder, snapshot, trust)
         found = read_folder(snapshot.folder)
         if found is None or found.manifest is None:
@@ -277,12 +280,20 @@ class Loader:
         version.retire(lambda: self._drop(version))
 
     def _drop(self, version: Version) -> None:
-        snapshot = version.snapshot
-        if snapshot is not None:
-            self._uses[snapshot.folder] -= 1
-            if self._uses[snapshot.folder] <= 0:
-                del self._uses[snapshot.folder]
-                snapshot.drop()
+        if version.snapshot is not None and self._release(version.snapshot):
+            version.snapshot.drop()
+
+    def _release(self, snapshot: Snapshot) -> bool:
+        """A version uses a copy no more; whether nobody does."""
+        self._uses[snapshot.folder] -= 1
+        if self._uses[snapshot.folder] > 0:
+            return False
+        del self._uses[snapshot.folder]
+        return True
+
+    def clear(self) -> None:
+        """Delete copies of folders that nobody needs any more."""
+        self._snapshots.clear(set(self._uses))
 
     # -- going -----------------------------------------------------------------------------------
 
@@ -331,8 +342,9 @@ class Loader:
                 self._manager.preprocessors.remove(manifest.name)
             if end:
                 await self._manager.stdio.end_version(version)
+            # Its copy stays: it holds what the plugin wrote.
             if version.snapshot is not None:
-                self._retire(version)
+                version.retire(partial(self._release, version.snapshot))
 
     # -- without a folder ------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from typing import Final
 
 from vcplab.core.errors import StateError
 from vcplab.core.files import write_atomic
-from vcplab.plugins.tree import DEPENDENCIES, SKIPPED, Tree, read_tree
+from vcplab.plugins.tree import DEPENDENCIES, SKIPPED, Tree, digest_of, read_tree
 
 __all__ = ["Snapshot", "Snapshots", "project_base"]
 
@@ -98,27 +98,51 @@ class Snapshots:
             next_step="wait until whatever writes there is done",
         )
 
+    def latest(self, folder: Path) -> Snapshot | None:
+        """The latest copy of a plugin's folder, perhaps an earlier session's; None if none."""
+        found = [record for record in self._records() if record[1] == str(folder)]
+        if not found:
+            return None
+        home, _, tree = max(found, key=lambda record: (record[0] / _RECORD).stat().st_mtime)
+        return Snapshot(home, home / _PROJECT / _relative(folder), tree)
+
     def clear(self, keep: set[Path]) -> None:
-        """Delete copies that nothing uses.
+        """Delete copies that are neither in use nor the latest of their folder.
 
         Args:
             keep: Folders of plugins in copies that are in use.
         """
         if not self._home.is_dir():
             return
-        kept = {path.resolve() for path in keep}
+        sources = {source for _, source, _ in self._records()}
+        newest = (self.latest(Path(source)) for source in sources)
+        kept = {path.resolve() for path in keep} | {
+            one.folder.resolve() for one in newest if one is not None
+        }
         for home in self._home.iterdir():
             if not any(path.is_relative_to(home.resolve()) for path in kept):
                 shutil.rmtree(home, ignore_errors=True)
+
+    def _records(self) -> list[tuple[Path, str, Tree]]:
+        found = []
+        for record in self._home.glob(f"*/{_RECORD}") if self._home.is_dir() else ():
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                content = json.loads(record.read_text("utf-8"))
+                tree = Tree(content["files"], content["digest"])
+                found.append((record.parent, str(content["source"]), tree))
+        return found
 
     def _find(self, folder: Path, tree: Tree) -> Snapshot | None:
         home = self._place(folder, tree)
         if not (home / _RECORD).is_file():
             return None
+        (home / _RECORD).touch()  # the latest is the one that was used last
         return Snapshot(home, home / _PROJECT / _relative(folder), tree)
 
     def _place(self, folder: Path, tree: Tree) -> Path:
-        return self._home / f"{folder.name[:60]}-{tree.digest[:16]}"
+        # The same content may stand in two places, with other things around it.
+        mark = digest_of(f"{folder}\0{tree.digest}".encode("utf-8", "surrogateescape"))
+        return self._home / f"{folder.name[:60]}-{mark[:16]}"
 
     def _copy(self, folder: Path, tree: Tree, previous: Snapshot | None) -> Snapshot | None:
         with self._lock:
@@ -137,7 +161,8 @@ class Snapshots:
                 _link_outside(folder, inside, tree)
                 if previous is not None:
                     _carry_over(previous, inside, tree)
-                write_atomic(home / _RECORD, json.dumps(tree.files))
+                record = {"source": str(folder), "digest": tree.digest, "files": tree.files}
+                write_atomic(home / _RECORD, json.dumps(record))
                 shutil.rmtree(target, ignore_errors=True)  # an unfinished one of a killed process
                 home.replace(target)
             except FileNotFoundError:

@@ -246,6 +246,8 @@ class VCPInfo(Channels):
     def _publish(
         self, type: str, session_id: str | None, step_id: str | None = None, **facts: Any
     ) -> None:
+        if not self.bus.has_subscribers(InfoEvent):
+            return
         text = self._recorder.redactor.text
         facts = {
             key: text(value) if isinstance(value, str) and key != "status" else value

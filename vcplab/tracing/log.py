@@ -182,7 +182,8 @@ class VCPLog(Channels):
         return self.bus.subscribe(LogWritten, callback)
 
     def _moment(self, moment: str, span: Span) -> None:
-        if moment == "event":
+        # Cleaning a call of secrets is dear; the trace does it in a thread of its own.
+        if moment == "event" or not self.bus.has_subscribers(CallUpdate):
             return
         call = call_of(self._recorder.record(span))
         if moment == "start":

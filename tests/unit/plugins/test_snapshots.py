@@ -138,3 +138,19 @@ def test_clear_keeps_what_is_in_use(folder: Path, tmp_path: Path) -> None:
     copies.clear({second.folder})
     assert not first.folder.exists()
     assert second.folder.exists()
+
+
+def test_an_earlier_sessions_copy_is_found_again(folder: Path, tmp_path: Path) -> None:
+    first = Snapshots(tmp_path / "copies").take(folder)
+    (first.folder / "state.txt").write_text("s")
+    (folder / "main.py").write_text("print(2)")
+    later = Snapshots(tmp_path / "copies")
+    earlier = later.latest(folder)
+    assert earlier is not None
+    assert earlier.folder == first.folder
+    second = later.take(folder, earlier)
+    assert (second.folder / "state.txt").read_text() == "s"
+    later.clear(set())
+    assert not first.folder.exists()
+    assert second.folder.exists()
+    assert later.latest(folder.parent / "Other") is None

@@ -63,14 +63,16 @@ class KernelHost:
             )
         arguments = spec.bind(call.arguments, context=context)
         limit = call.timeout or version.manifest.timeout
-        scope = asyncio.timeout(limit)
+        scope = None if limit is None else asyncio.timeout(limit)
         try:
+            if scope is None:
+                return await self._run(tool, arguments)
             async with scope:
                 return await self._run(tool, arguments)
         except ToolFailure:
             raise
         except Exception as error:
-            if limit is None or not scope.expired():
+            if limit is None or scope is None or not scope.expired():
                 raise self._failed(call, error) from error
             raise execution_failure(
                 ToolTimeoutError,
