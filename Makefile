@@ -44,7 +44,7 @@ lab: $(VENV)/.installed
 test: unit notebooks browser
 
 unit: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest tests/unit --durations=5
+	@$(BIN)/python -m pytest tests/unit plugins --durations=5
 
 notebooks: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest tests/notebooks
@@ -71,7 +71,7 @@ bench-scale: $(VENV)/.installed-dev
 	@$(BIN)/python benchmarks/bench_scale.py
 
 slow: $(VENV)/.installed-dev
-	@HYPOTHESIS_PROFILE=slow $(BIN)/python -m pytest tests/unit -m 'slow or not slow' --durations=10
+	@HYPOTHESIS_PROFILE=slow $(BIN)/python -m pytest tests/unit plugins -m 'slow or not slow' --durations=10
 
 clean:
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

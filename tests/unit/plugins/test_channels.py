@@ -231,6 +231,7 @@ def test_tasks_can_be_cancelled(tmp_path: Path) -> None:
         assert task.cancel()
         assert task.state == "cancelled"
         assert ended == [task]
+
         @lab.tool
         def fails() -> None:
             raise ValueError("no")
