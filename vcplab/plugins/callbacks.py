@@ -72,8 +72,9 @@ class Callbacks:
             if failed
             else ToolResult(plugin, dict(body))
         )
-        task.finish("failed" if failed else "succeeded", result)
+        # Prompts first: whoever waits for the task may look there at once.
         self._reported(plugin, task_id, dict(body))
+        task.finish("failed" if failed else "succeeded", result)
 
     async def close(self) -> None:
         """Take no more."""

@@ -15,11 +15,11 @@ from vcplab.core.errors import InvalidInputError, VCPError, VCPErrorCode
 from vcplab.core.loop import blocking, on_library_loop, submit
 from vcplab.core.trace import span
 from vcplab.plugins.events import PluginErrorEvent, PluginExecuted
-from vcplab.plugins.failures import ContractError
+from vcplab.plugins.failures import ContractError, ToolTimeoutError
 from vcplab.plugins.hosts.base import Call, Version
 from vcplab.plugins.parameters import check_arguments
 from vcplab.plugins.plugin import Plugin
-from vcplab.plugins.tasks import Task
+from vcplab.plugins.tasks import Task, TaskState
 from vcplab.plugins.waiting import until
 from vcplab.protocol.results import (
     OutputSource,
@@ -92,7 +92,6 @@ class Caller:
         timeout: float | None = None,
         origin: str = "answer",
         silent: bool = False,
-        task: Task | None = None,
     ) -> ToolResult:
         """Call a tool and get the result as a model gets it (facts/vcp-protocol §1.5).
 
@@ -102,21 +101,11 @@ class Caller:
             timeout: Seconds that it may take.
             origin: Where the call comes from, for the trace.
             silent: Whether nobody waits for its result (``archery: no_reply``).
-            task: The task that it belongs to, if any.
 
         Returns:
             The result, failed ones included; nothing is raised but cancellation.
         """
-        given = dict(arguments or {})
-        maid = given.get("maid") if isinstance(given.get("maid"), str) else None
-        source: OutputSource = "direct"
-        try:
-            output = await self._run(name, given, timeout, origin, silent, task)
-            source = output.source
-            final = normalise_output(_jsonable(output.raw), source=source, maid=maid, tool=name)
-        except VCPError as error:
-            return _failed(error, name, maid)
-        return ToolResult(name, final, maid=maid, timestamp=final.get("timestamp"))
+        return (await self._execute(name, arguments, timeout, origin, silent))[0]
 
     execute = blocking(aexecute)
 
@@ -185,12 +174,35 @@ class Caller:
         self, task: Task, arguments: dict[str, Any], timeout: float | None, origin: str
     ) -> None:
         reply = task.reply
-        result = await self.aexecute(
-            task.tool, arguments, timeout=timeout, origin=origin, task=task
+        result, state = await self._execute(
+            task.tool, arguments, timeout, origin, silent=False, task=task
         )
         # An asynchronous plugin answered and goes on: its host ends the task.
         if task.reply is reply:
-            task.finish("succeeded" if result.success else _state_of(result), result)
+            task.finish(state, result)
+
+    async def _execute(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None,
+        timeout: float | None,
+        origin: str,
+        silent: bool,
+        task: Task | None = None,
+    ) -> tuple[ToolResult, TaskState]:
+        """A call's result as a model gets it, and how a task of it ended."""
+        given = dict(arguments or {})
+        maid = given.get("maid") if isinstance(given.get("maid"), str) else None
+        try:
+            output = await self._run(name, given, timeout, origin, silent, task)
+            final = normalise_output(
+                _jsonable(output.raw), source=output.source, maid=maid, tool=name
+            )
+        except VCPError as error:
+            late = isinstance(error, ToolTimeoutError)
+            return _failed(error, name, maid), "timed_out" if late else "failed"
+        result = ToolResult(name, final, maid=maid, timestamp=final.get("timestamp"))
+        return result, "succeeded"
 
     async def _run(
         self,
@@ -331,10 +343,6 @@ def _moment(text: str) -> datetime:
     raise InvalidInputError(
         f"{text!r} is no time.", where="timely_contact", next_step="write YYYY-MM-DD-HH:mm"
     )
-
-
-def _state_of(result: ToolResult) -> Any:
-    return "timed_out" if "timed out" in (result.error or "") else "failed"
 
 
 def _jsonable(value: Any) -> Any:

@@ -125,12 +125,12 @@ class Catalogue:
     def _waits(self, plugin: Plugin, asking: tuple[str, ...]) -> str | None:
         manifest = plugin.manifest
         assert manifest is not None
-        for name in manifest.dependencies:
+        for name in (*manifest.dependencies, *manifest.packages):
             if name in asking:
                 return f"circle of dependencies: {' → '.join((*asking, name))}"
             other = self._holders.get(name)
             if other is None:
-                if manifest.loose_dependencies:
+                if name in manifest.packages:
                     continue  # a package, as far as anybody can tell
                 return f"it needs the plugin {name!r}, which is not there"
             state, why = self._state(other, asking)

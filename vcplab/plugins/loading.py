@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from vcplab.plugins.events import PluginRegistered, PluginsReloaded, PluginUnreg
 from vcplab.plugins.failures import PluginUnavailableError
 from vcplab.plugins.hosts.base import Version
 from vcplab.plugins.hosts.modules import described_commands
+from vcplab.plugins.internal import answered_by_event
 from vcplab.plugins.manifest import Found, Manifest, read_folder, resolve_config
 from vcplab.plugins.plugin import Plugin
 from vcplab.plugins.snapshots import Snapshot, Snapshots
@@ -43,13 +45,16 @@ class Loader:
 
     # -- folders ---------------------------------------------------------------------------------
 
-    def add_folder(self, found: Found, *, trust: bool | None, watch: bool) -> Plugin:
+    def add_folder(
+        self, found: Found, *, trust: bool | None, watch: bool, lenient: bool = False
+    ) -> Plugin:
         """Take note of a folder; one that is known already is read again.
 
         Args:
             found: What it holds.
             trust: See `PluginManager.add`.
             watch: Whether edits are loaded by themselves.
+            lenient: Whether replies are read leniently, whatever the dialect.
         """
         key = str(found.folder)
         plugin = self._manager.catalogue.by_key(key)
@@ -57,7 +62,7 @@ class Loader:
             plugin = Plugin(key, found.name, folder=found.folder)
             plugin.overrides = self._manager.records.config(key)
             plugin.enabled = self._manager.records.enabled(key)
-        plugin.watched = watch
+        plugin.watched, plugin.lenient = watch, lenient
         self.read_again(plugin, trust=trust, found=found)
         return plugin
 
@@ -81,7 +86,7 @@ class Loader:
             plugin.manifest = None
         else:
             plugin.error, plugin.blocked = found.error, found.blocked
-            plugin.manifest, plugin.name = found.manifest, found.name
+            plugin.manifest, plugin.name = _in_folder(found.manifest), found.name
         self._judge(plugin, folder, trust)
         self._manager.catalogue.put(plugin)
         self._manager.events.publish(PluginRegistered(plugin=plugin.name))
@@ -175,13 +180,18 @@ class Loader:
         if found is None or found.manifest is None:
             problem = found.error if found is not None else None
             raise problem or NotFoundError("Its manifest is gone.", where=str(folder))
-        manifest = found.manifest
+        manifest = _in_folder(found.manifest)
+        assert manifest is not None
+        if plugin.lenient:
+            manifest = dataclasses.replace(manifest, lenient=True)
         changed = [] if before is None else _changed(before, snapshot)
         await check_scripts(manifest, snapshot.folder, changed)
         resolve_config(manifest, snapshot.folder, os.environ, plugin.overrides)
         if manifest.cron is not None:
             checked_cron(manifest.cron, "refreshIntervalCron")
         version = Version(manifest, snapshot, source=folder, overrides=plugin.overrides)
+        if manifest.host == "kernel":
+            version.target = answered_by_event(self._manager, manifest.name)
         if manifest.entry.style == "module" and not manifest.commands:
             version.manifest = await described_commands(
                 self._manager.stdio, version, lambda line: self._manager.log(plugin, line)
@@ -270,8 +280,6 @@ class Loader:
             plugin.version, plugin.previous = plugin.previous, None
             plugin.manifest = plugin.version.manifest
             plugin.reload_error = str(error)
-            if version.snapshot is not None:
-                plugin.refused = version.snapshot.tree.digest
         self._retire(version)
         self._manager.log(plugin, f"the new version was withdrawn: {error}")
         self._manager._failed(plugin.name, error)
@@ -382,6 +390,17 @@ class Loader:
             message = f"{manifest.name} was replaced."
             self._manager.events.publish(PluginsReloaded(plugin=manifest.name, message=message))
         return plugin
+
+
+def _in_folder(manifest: Manifest | None) -> Manifest | None:
+    """The manifest of a folder: what only a caller of ``register`` can bring is missing there."""
+    if (
+        manifest is None
+        or manifest.host not in ("kernel", "remote")
+        or (manifest.host == "kernel" and manifest.callable)
+    ):
+        return manifest
+    return dataclasses.replace(manifest, host="none")
 
 
 def _changed(before: Snapshot, now: Snapshot) -> list[str]:

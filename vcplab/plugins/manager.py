@@ -95,7 +95,7 @@ class PluginManager(RegisteringManager):
             "kernel": kernel,
             "remote": self.remote,
         }
-        self.statics = Statics(self.stdio, StaticResults(), self._failed)
+        self.statics = Statics(self.stdio, StaticResults(), self._refreshed)
         self._loader = Loader(self, Snapshots(home))
         self._reloader = Reloader(self, self._loader)
         self._closed = False
@@ -130,7 +130,12 @@ class PluginManager(RegisteringManager):
         return self.config(name)
 
     def add(
-        self, path: str | Path, *, trust: bool | None = None, watch: bool = False
+        self,
+        path: str | Path,
+        *,
+        trust: bool | None = None,
+        watch: bool = False,
+        lenient: bool = False,
     ) -> list[PluginRow]:
         """Add a plugin's folder, or a folder of such.
 
@@ -142,6 +147,8 @@ class PluginManager(RegisteringManager):
                 change since. False: nothing, and earlier trust is taken back.
             watch: Whether edits are loaded by themselves; a consent to what is edited while it is
                 watched.
+            lenient: Whether replies are read as VCPChat reads them (facts/vcp-protocol §2), also
+                those of VCPToolBox's plugins, which are read strictly by default.
 
         Returns:
             A row for each plugin found.
@@ -158,8 +165,10 @@ class PluginManager(RegisteringManager):
                 where="path",
                 next_step="give a folder with a plugin-manifest.json, or a folder of such folders",
             )
-        self.records.put_root(root, watch=watch)
-        plugins = [self._loader.add_folder(one, trust=trust, watch=watch) for one in found]
+        self.records.put_root(root, watch=watch, lenient=lenient)
+        plugins = [
+            self._loader.add_folder(one, trust=trust, watch=watch, lenient=lenient) for one in found
+        ]
         self._loader.load_all(plugins)
         if watch:
             self._reloader.watch(root)
@@ -172,9 +181,9 @@ class PluginManager(RegisteringManager):
             A row for each plugin found; folders that are gone are only logged.
         """
         rows: list[PluginRow] = []
-        for root, watch in self.records.roots():
+        for root, options in self.records.roots():
             try:
-                rows += self.add(root, watch=watch)
+                rows += self.add(root, **options)
             except (NotFoundError, InvalidInputError) as error:
                 _logger.warning("plugins of an earlier session: %s", error)
         return rows
@@ -188,13 +197,19 @@ class PluginManager(RegisteringManager):
     def unload(self, name: str) -> None:
         """Take a plugin away; its calls are ended, its folder is left alone.
 
+        One that was added by its own folder stays away; one of a folder of plugins comes back with
+        the next session: `disable` it.
+
         Args:
             name: The plugin.
 
         Raises:
             NotFoundError: There is none of this name.
         """
-        self._loader.remove(self.catalogue.get(name))
+        plugin = self.catalogue.get(name)
+        if plugin.folder is not None:
+            self.records.drop_root(plugin.folder)
+        self._loader.remove(plugin)
 
     def enable(self, name: str) -> PluginRow:
         """Switch a plugin on; its row."""
@@ -312,6 +327,14 @@ class PluginManager(RegisteringManager):
 
     def _failed(self, plugin: str, error: Exception) -> None:
         self.events.publish(PluginErrorEvent(plugin=plugin, error=error))
+
+    def _refreshed(self, name: str, error: Exception | None) -> None:
+        """A static plugin ran: its row says whether that went well."""
+        plugin = self.catalogue.find(name)
+        if plugin is not None:
+            plugin.reload_error = None if error is None else f"its last run failed: {error}"
+        if error is not None:
+            self._failed(name, error)
 
     def _reported(self, plugin: str, task: str, body: dict[str, Any]) -> None:
         self.records.put_report(plugin, task, body)

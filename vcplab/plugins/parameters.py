@@ -179,7 +179,7 @@ def check_arguments(
                 parameter, batch = declared.get(numbered[1]), True
             elif key not in SERVER_KEYS and not open_ended:
                 near = get_close_matches(key, declared, n=1, cutoff=0.6)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
+                hint = f" (did you mean {near[0]!r}?)" if near else ""
                 problems.append(f"it has no parameter {key!r}{hint}")
                 continue
         if parameter is None:

@@ -75,11 +75,11 @@ class Plugin:
         trust: Whether its folder may run.
         digest: The hash of what its folder holds.
         watched: Whether edits are loaded by themselves.
+        lenient: Whether its replies are read leniently, whatever its dialect.
         enabled: Whether it is switched on.
         version: What is called; None while it is not loaded.
         previous: The version before, until the present one has shown that it works.
         reload_error: Why the last reload did not come into force.
-        refused: The hash of what was withdrawn, so that it is not loaded again.
     """
 
     def __init__(self, key: str, name: str, *, folder: Path | None = None) -> None:
@@ -92,11 +92,11 @@ class Plugin:
         self.trust: TrustState = "trusted"
         self.digest = ""
         self.watched = False
+        self.lenient = False
         self.enabled = True
         self.version: Version | None = None
         self.previous: Version | None = None
         self.reload_error: str | None = None
-        self.refused = ""
         self.overrides: dict[str, Any] = {}
         self.source = str(folder) if folder is not None else key.partition(":")[0]
         self.lines: deque[str] = deque(maxlen=_LINES)

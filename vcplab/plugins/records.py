@@ -25,13 +25,13 @@ class Records:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def roots(self) -> list[tuple[Path, bool]]:
-        """The folders that were added, each with whether it is watched."""
-        return [(Path(path), watch) for path, watch in self._read("roots", {}).items()]
+    def roots(self) -> list[tuple[Path, dict[str, bool]]]:
+        """The folders that were added, each with its options."""
+        return [(Path(path), dict(told)) for path, told in self._read("roots", {}).items()]
 
-    def put_root(self, root: Path, *, watch: bool) -> None:
-        """Remember a folder."""
-        self._write("roots", {**self._read("roots", {}), str(root): watch})
+    def put_root(self, root: Path, **options: bool) -> None:
+        """Remember a folder and its options."""
+        self._write("roots", {**self._read("roots", {}), str(root): options})
 
     def drop_root(self, root: Path) -> None:
         """Forget a folder."""

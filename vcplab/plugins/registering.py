@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,10 +11,10 @@ from vcplab.core.errors import InvalidInputError, VCPError
 from vcplab.core.events import EventBus
 from vcplab.core.loop import run
 from vcplab.plugins.directory import PluginDirectory
-from vcplab.plugins.events import InternalPluginExecute
 from vcplab.plugins.functions import FunctionSpec, describe_function
 from vcplab.plugins.hosts.kernel import FunctionTool
 from vcplab.plugins.hosts.remote import DistributedExecutor, RemoteHost
+from vcplab.plugins.internal import answered_by, answered_by_event
 from vcplab.plugins.manifest import Manifest, read_manifest
 from vcplab.plugins.plugin import Plugin, PluginRow
 
@@ -187,7 +185,6 @@ def _function_manifest(spec: FunctionSpec, *, timeout: float | None, expose: boo
         host="kernel",
         commands=(command,),
         timeout=timeout,
-        loose_dependencies=False,
         raw=raw,
     )
 
@@ -229,8 +226,10 @@ async def _register(
     if manifest.host == "remote":
         return await loader.aput(key, manifest, given.get("serverId", given.get("server_id", "")))
     if manifest.host == "kernel":
-        answer = handler or _by_event(manager, manifest.name)
-        return await loader.aput(key, manifest, _tool(answer))
+        target = answered_by_event(manager, manifest.name)
+        if handler is not None:
+            target = answered_by(handler)
+        return await loader.aput(key, manifest, target)
     return await loader.aput(key, manifest, None)
 
 
@@ -259,35 +258,3 @@ async def _register_distributed(
         else:
             names.append(manifest.name)
     return names
-
-
-def _tool(handler: Callable[..., Any]) -> FunctionTool:
-    """A function that takes the arguments as one mapping, as a tool."""
-
-    async def run(**arguments: Any) -> Any:
-        made = handler(arguments)
-        return await made if inspect.isawaitable(made) else made
-
-    return FunctionTool(run, describe_function(run))
-
-
-def _by_event(manager: RegisteringManager, name: str) -> Callable[[Mapping[str, Any]], Any]:
-    """Internal plugins are answered by whoever listens to ``internal_plugin_execute``."""
-
-    async def ask(arguments: Mapping[str, Any]) -> Any:
-        loop = asyncio.get_running_loop()
-        answered: asyncio.Future[Any] = loop.create_future()
-
-        def settle(result: Any) -> None:
-            if not answered.done():
-                answered.set_result(result)
-
-        def respond(result: Any = None) -> None:
-            loop.call_soon_threadsafe(settle, result)
-
-        manager.events.publish(
-            InternalPluginExecute(plugin=name, arguments=dict(arguments), respond=respond)
-        )
-        return await answered
-
-    return ask

@@ -30,6 +30,8 @@ _logger = logging.getLogger(__name__)
 _SETTLE: Final = 0.45
 """Seconds without a change after which an edit is taken to be over, if nobody has one of the files
 open for writing. Upstream waits for half a second, too."""
+_SHORTENED: Final = 0.65
+"""The same where a file became shorter: it may have been cut, with the rest still to come."""
 _LONGEST: Final = 10.0
 _LOOK: Final = 0.05
 
@@ -50,6 +52,7 @@ class Reloader:
         self._watcher: asyncio.Task[None] | None = None
         self._edits: dict[Path, asyncio.Task[None]] = {}
         self._touched: dict[Path, float] = {}
+        self._paths: dict[Path, set[Path]] = {}
 
     def watch(self, root: Path) -> None:
         """Watch one more folder."""
@@ -110,6 +113,7 @@ class Reloader:
             if folder is None:
                 continue
             self._touched[folder] = now
+            self._paths.setdefault(folder, set()).add(path)
             if folder not in self._edits:
                 edit = asyncio.create_task(self._settle(folder))
                 self._edits[folder] = edit
@@ -137,22 +141,37 @@ class Reloader:
         loop = asyncio.get_running_loop()
         until = loop.time() + _LONGEST
         while True:
-            left = self._touched[folder] + _SETTLE - loop.time()
+            settle = _SHORTENED if self._is_shorter(folder) else _SETTLE
+            left = self._touched[folder] + settle - loop.time()
             if left <= 0:
                 if loop.time() > until or not await to_worker(is_being_written, folder):
                     break
                 left = _LOOK
             await asyncio.sleep(left)
         seen = self._touched[folder]
+        self._paths.pop(folder, None)
         try:
             await self._apply(folder)
         except VCPError as error:
             plugin = self._manager.catalogue.by_key(str(folder))
             name = plugin.name if plugin is not None else folder.name
-            _logger.warning("%s was not reloaded: %s", name, error)
+            _logger.info("%s was not reloaded: %s", name, error)  # its row says so, too
             self._manager._failed(name, error)
         if self._touched[folder] != seen:  # it was edited meanwhile
             await self._settle(folder)
+
+    def _is_shorter(self, folder: Path) -> bool:
+        """Whether a file that was touched is shorter than in the version that takes calls."""
+        plugin = self._manager.catalogue.by_key(str(folder))
+        version = plugin.version if plugin is not None else None
+        if version is None or version.snapshot is None:
+            return False
+        for path in self._paths.get(folder, ()):
+            with suppress(OSError):
+                before = version.snapshot.folder / path.relative_to(folder)
+                if path.stat().st_size < before.stat().st_size:
+                    return True
+        return False
 
     async def _apply(self, folder: Path) -> None:
         plugin = self._manager.catalogue.by_key(str(folder))
@@ -190,11 +209,10 @@ class Reloader:
         if version is None or version.snapshot is None or plugin.folder is None:
             return False
         with suppress(OSError):
-            digest = read_tree(plugin.folder).digest
-            if digest == version.snapshot.tree.digest:
+            same = read_tree(plugin.folder).digest == version.snapshot.tree.digest
+            if same:
                 plugin.reload_error = None  # what was broken was taken back
-                return True
-            return digest == plugin.refused
+            return same
         return False
 
 

@@ -158,7 +158,7 @@ class Snapshots:
                 # The copy is compared, not the source: what runs is what was hashed.
                 if read_tree(inside).files != _own(tree):
                     return None
-                _link_outside(folder, inside, tree)
+                _link_packages(folder, inside, tree)
                 if previous is not None:
                     _carry_over(previous, inside, tree)
                 record = {"source": str(folder), "digest": tree.digest, "files": tree.files}
@@ -183,7 +183,7 @@ def _copy_files(folder: Path, inside: Path, tree: Tree) -> None:
         if what.startswith("link:"):
             target.symlink_to(what.removeprefix("link:"))
         else:
-            shutil.copyfile(source, target, follow_symlinks=False)
+            shutil.copyfile(source, target)  # of a link that leads out, what it leads to
             if what.startswith("x"):
                 target.chmod(target.stat().st_mode | stat.S_IXUSR)
 
@@ -192,17 +192,12 @@ def _own(tree: Tree) -> dict[str, str]:
     return {k: what for k, what in tree.files.items() if not what.startswith("packages:")}
 
 
-def _link_outside(folder: Path, inside: Path, tree: Tree) -> None:
-    """Link installed packages, and what lies outside: a relative link would lead elsewhere."""
+def _link_packages(folder: Path, inside: Path, tree: Tree) -> None:
+    """Link installed packages, and folders that lie outside."""
     for name, what in tree.files.items():
         if what.startswith("packages:"):
             (inside / name).parent.mkdir(parents=True, exist_ok=True)
             (inside / name).symlink_to(folder / name)
-        elif what.startswith("link:"):
-            wanted = os.path.realpath(folder / name)
-            if not Path(wanted).is_relative_to(os.path.realpath(folder)):
-                (inside / name).unlink()
-                (inside / name).symlink_to(wanted)
 
 
 def _link_around(folder: Path, project: Path, relative: Path) -> None:

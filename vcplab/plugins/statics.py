@@ -99,19 +99,19 @@ class Statics:
     Args:
         host: Runs them.
         results: Where their values go, for prompts.
-        failed: Called with plugin and error of every failed run.
+        told: Called with plugin and error of every run; None if it went well.
     """
 
     def __init__(
         self,
         host: StdioHost,
         results: StaticResults,
-        failed: Callable[[str, Exception], object],
+        told: Callable[[str, Exception | None], object],
     ) -> None:
         self.results = results
         self.folds: dict[str, list[dict[str, Any]]] = {}
         self._host = host
-        self._failed = failed
+        self._told = told
         self._timers: dict[str, asyncio.Task[None]] = {}
 
     async def start(self, version: Version, log: Callable[[str], None]) -> None:
@@ -171,6 +171,7 @@ class Statics:
             return False
         finally:
             version.leave()
+        self._told(manifest.name, None)
         if not output:
             return False
         blocks = fold_blocks(output)
@@ -197,7 +198,7 @@ class Statics:
             loading = f"[{manifest.display_name} a-zheng-zai-jia-zai-zhong... ]"
             if resolved is None or resolved.text == loading:
                 self.results.set_failed(placeholder.name, manifest.name, error)
-        self._failed(manifest.name, error)
+        self._told(manifest.name, error)
 
     async def _keep(self, version: Version, log: Callable[[str], None]) -> None:
         await self.refresh(version, log)

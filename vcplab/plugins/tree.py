@@ -91,7 +91,7 @@ def _entries(folder: Path) -> Iterator[tuple[Path, str]]:
                     continue
                 path = Path(entry.path)
                 if entry.is_symlink():
-                    yield path, "link"
+                    yield path, _kind_of_link(path, folder)
                 elif entry.is_dir(follow_symlinks=False):
                     if entry.name in DEPENDENCIES:
                         yield path, "packages"
@@ -105,6 +105,14 @@ def _entries(folder: Path) -> Iterator[tuple[Path, str]]:
                         where=str(path),
                         next_step="take it out of the plugin's folder",
                     )
+
+
+def _kind_of_link(path: Path, folder: Path) -> str:
+    """What lies outside counts by its content: whoever trusts a link trusts what it leads to."""
+    target = os.path.realpath(path)
+    if Path(target).is_relative_to(os.path.realpath(folder)) or not os.path.exists(target):
+        return "link"
+    return "packages" if os.path.isdir(target) else "file"
 
 
 def _listing(folder: Path) -> str:

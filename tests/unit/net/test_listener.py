@@ -226,6 +226,7 @@ def test_the_port_that_was_asked_for(client):
 
 def test_the_processes_own_listener():
     assert listener() is listener()
+    listener().close()  # another test may have used it
     assert not listener().is_running
 
 

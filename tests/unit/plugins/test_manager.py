@@ -98,6 +98,8 @@ def test_dependencies(tmp_path: Path) -> None:
 def test_packages_are_no_missing_plugins(manager: PluginManager, make_plugin: MakePlugin) -> None:
     manager.add(make_plugin("Echo", dependencies={"axios": "^1.0"}), trust=True)
     assert manager.row("Echo").state == "ready"
+    manager.add(make_plugin("Needy", requires=["Absent"]), trust=True)
+    assert manager.row("Needy").state == "waiting"
 
 
 def test_events_and_switches(tmp_path: Path, make_plugin: MakePlugin) -> None:

@@ -94,6 +94,7 @@ class AsynchronousCalls:
             await self._children.close(child)
             task.finish("failed", ToolResult(call.tool, success=False, error=str(error)))
             raise
+        child.mute()  # its reply is known; the rest is its own business
         self._settle(task, reply, call)
         version.enter()  # the version lives on for as long as the task does
         promised = task.id != given

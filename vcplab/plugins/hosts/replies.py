@@ -46,10 +46,10 @@ def read_reply(ending: Ending, plugin: str, *, lenient: bool = False) -> dict[st
     """
     if ending.overflow:
         raise _broken(
-            f'Plugin "{plugin}" wrote more than {len(ending.output) >> 20} MiB and was ended.',
+            f'Plugin "{plugin}" wrote more than {ending.overflow >> 20} MiB and was ended.',
             plugin,
             ending,
-            "let it answer with a file or a summary, or raise reply_limit",
+            "let it answer with a file or a summary instead",
         )
     text = ending.output.decode("utf-8", "replace").strip()
     if lenient:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, Final
 
@@ -106,6 +107,9 @@ class StdioHost:
                 manifest.name,
                 "its earlier value stays in force",
             )
+        if manifest.entry.command is None:  # a module's value is what its function returned
+            value = read_reply(ending, manifest.name).get("result")
+            return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         return ending.output.decode("utf-8", "replace").strip()
 
     async def run_module(

@@ -22,7 +22,7 @@ from vcplab.plugins.manifest.manifest import (
     Placeholder,
     PluginType,
 )
-from vcplab.plugins.manifest.toolbox import checked_type, common_fields
+from vcplab.plugins.manifest.toolbox import checked_type, common_fields, host_of
 from vcplab.plugins.parameters import from_params
 
 __all__ = ["is_cherry", "read_cherry"]
@@ -67,7 +67,7 @@ def read_cherry(content: Mapping[str, Any]) -> Manifest:
         value = fixed if isinstance(fixed, str) and not (command or script) else None
         placeholders = (Placeholder(f"VCP{name}", text(content, "description"), value),)
     commands = commands_of(content) or (_command(name, content),)
-    host: HostName = "none" if kind == "service" else "stdio" if command or script else "values"
+    host: HostName = host_of(kind, bool(script)) if command or script else "values"
     return Manifest(
         name=name,
         type=kind,

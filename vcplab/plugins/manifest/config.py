@@ -99,11 +99,13 @@ def resolve_config(
             source, value = "default", _typed(key, key.default)
         if value is not None:
             values[name], sources[name] = _guarded(name, value), source
+    told, source = next(
+        ((layer[w], name) for name, layer in layers for w in DEBUG_NAMES if w in layer),
+        (debug, "default"),
+    )
     for word in DEBUG_NAMES:
         if word not in values:
-            told = next((layer[w] for _, layer in layers for w in DEBUG_NAMES if w in layer), debug)
-            values[word] = _is_true(told)
-            sources[word] = "environment"
+            values[word], sources[word] = _is_true(told), source
     return Config(values, sources, tuple(notes))
 
 

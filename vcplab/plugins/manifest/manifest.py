@@ -142,8 +142,8 @@ class Manifest:
         lenient: Whether its replies are read leniently (facts/vcp-protocol §2, VCPChat).
         requires_admin: Whether it needs the administrator's code.
         dependencies: Names of plugins that must be ready.
-        loose_dependencies: Whether those may also be packages, so that names which no plugin bears
-            are only shown (VCPToolBox's manifests list packages there).
+        packages: Names that may be plugins or packages (VCPToolBox's ``dependencies``): a plugin of
+            such a name must be ready, a name that no plugin bears is taken for a package.
         permissions: What it says it needs; shown, not enforced.
         raw: The manifest as it was written.
         notes: What was odd about it.
@@ -167,7 +167,7 @@ class Manifest:
     lenient: bool = False
     requires_admin: bool = False
     dependencies: tuple[str, ...] = ()
-    loose_dependencies: bool = False
+    packages: tuple[str, ...] = ()
     permissions: tuple[str, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     notes: tuple[str, ...] = ()

@@ -28,6 +28,7 @@ from vcplab.plugins.manifest.manifest import (
 __all__ = [
     "checked_type",
     "common_fields",
+    "host_of",
     "is_module",
     "is_toolbox",
     "read_module",
@@ -119,21 +120,29 @@ def read_toolbox(content: Mapping[str, Any]) -> Manifest:
         name=name,
         type=kind,
         dialect="toolbox",
-        host=_host(kind, bool(command)),
+        host=host_of(kind, bool(script)),
         entry=Entry(command or None, script or None, _STYLES.get(kind, "")),
         timeout=timeout,
         commands=commands_of(content),
         placeholders=placeholders_of(content),
         cron=text(content, "refreshIntervalCron") or None,
         requires_admin=content.get("requiresAdmin") is True,
-        loose_dependencies=True,
-        **common_fields(content),
+        packages=words(content, "dependencies"),
+        **{**common_fields(content), "dependencies": words(content, "requires")},
     )
 
 
-def _host(kind: PluginType, command: bool) -> HostName:
-    # A service's routes need a resident host. A preprocessor or a hybrid is run call by call.
-    return "none" if kind == "service" and not command else "stdio"
+def host_of(kind: PluginType, script: bool) -> HostName:
+    """What runs a plugin that has a folder.
+
+    Args:
+        kind: Its type.
+        script: Whether its entry is a module.
+    """
+    # A service's routes need a resident host; messages are handed to a module's function.
+    if kind == "service" or (kind == "messagePreprocessor" and not script):
+        return "none"
+    return "stdio"
 
 
 def read_module(content: Mapping[str, Any]) -> Manifest:
@@ -153,8 +162,8 @@ def read_module(content: Mapping[str, Any]) -> Manifest:
         name=name_of(content),
         type=kind,
         dialect="toolbox",
-        host="stdio",
-        entry=Entry(script=text(content, "main"), style="module"),
+        host=host_of(kind, script=True),
+        entry=Entry(script=text(content, "main"), style=_STYLES.get(kind, "module")),
         timeout=milliseconds(mapping(content, "communication")),
         commands=commands_of(content),
         placeholders=placeholders_of(content),

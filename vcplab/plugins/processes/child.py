@@ -19,8 +19,9 @@ from vcplab.plugins.processes.sweeping import MARK, descendants, kill
 
 __all__ = ["Child", "Ending", "Limits"]
 
-_CHUNK: Final = 1 << 18
+_CHUNK: Final = 1 << 16
 _STDERR_KEPT: Final = 1 << 16
+_HEAD: Final = 1000
 _FIRST_LOOK: Final = 0.02
 _LAST_LOOK: Final = 0.32
 
@@ -47,13 +48,13 @@ class Ending:
         code: Its exit code; negative for a signal.
         output: Its standard output.
         errors: The end of its standard error, at most 64 KiB.
-        overflow: Whether it was ended because it wrote more than it may.
+        overflow: How much it may write, if it was ended because it wrote more; else 0.
     """
 
     code: int
     output: bytes
     errors: bytes
-    overflow: bool = False
+    overflow: int = 0
 
 
 class _Pipes(SubprocessStreamProtocol):
@@ -95,6 +96,7 @@ class Child:
         self._limits = limits
         self._errors = bytearray()
         self._overflow = False
+        self._muted = False
         self._on_output = on_output
         self._on_error_text = on_error_text
         self._readers: list[asyncio.Task[None]] = []
@@ -181,8 +183,12 @@ class Child:
             code if code is not None else -1,
             bytes(self.output),
             bytes(self._errors),
-            self._overflow,
+            self._limits.reply if self._overflow else 0,
         )
+
+    def mute(self) -> None:
+        """Keep nothing more of what it writes; it may write as much as it likes."""
+        self._muted = True
 
     def end(self) -> None:
         """End it and all that it started; may be called again."""
@@ -233,8 +239,11 @@ class Child:
         pipe = self._process.stdout
         assert pipe is not None
         while data := await pipe.read(_CHUNK):
+            if self._muted:
+                continue
             if len(self.output) + len(data) > self._limits.reply:
                 self._overflow = True
+                del self.output[_HEAD:]
                 self.end()
                 return
             self.output += data
