@@ -232,7 +232,7 @@ async def to_worker(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwar
     context = contextvars.copy_context()
     context.run(_in_worker.set, True)
     call = partial(context.run, partial(function, *args, **kwargs))
-    return await asyncio.wrap_future(_workers.submit(call, own_thread=nested))
+    return await _workers.submit(call, own_thread=nested)
 
 
 def allow_nested_loops() -> None:

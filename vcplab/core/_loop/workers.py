@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import concurrent.futures
+import asyncio
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from contextlib import suppress
+from typing import Any, TypeAlias, TypeVar
 
 __all__ = ["Workers"]
 
 T = TypeVar("T")
+_Waiting: TypeAlias = "tuple[asyncio.Future[Any], Callable[[], Any]]"
 
 
 class Workers:
@@ -23,17 +25,19 @@ class Workers:
     def __init__(self, limit: int, name: str) -> None:
         self._limit = limit
         self._name = name
-        self._calls: queue.SimpleQueue[tuple[concurrent.futures.Future[Any], Callable[[], Any]]]
-        self._calls = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
         self._started = 0
 
-    def submit(
-        self, call: Callable[[], T], *, own_thread: bool = False
-    ) -> concurrent.futures.Future[T]:
-        """Run a function in a worker, or with ``own_thread`` in a thread outside the bound."""
-        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+    def submit(self, call: Callable[[], T], *, own_thread: bool = False) -> asyncio.Future[T]:
+        """Run a function in a worker, or with ``own_thread`` in a thread outside the bound.
+
+        Returns:
+            A future of the running loop; one that is cancelled before its turn is not begun.
+        """
+        # Not a future of threads wrapped in one of the loop: each costs more than the hop itself.
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         if own_thread:
             threading.Thread(
                 target=_perform, args=(future, call), name=f"{self._name}-nested", daemon=True
@@ -58,18 +62,28 @@ class Workers:
             del future, call  # an idle worker keeps nobody's data alive
 
 
-def _perform(future: concurrent.futures.Future[T], call: Callable[[], T]) -> None:
-    if not future.set_running_or_notify_cancel():
+def _perform(future: asyncio.Future[T], call: Callable[[], T]) -> None:
+    if future.cancelled():
         return
+    result: T | None = None
+    problem: BaseException | None = None
     try:
         result = call()
     except StopIteration as error:
         # A future cannot carry it: asyncio would raise in a callback and the waiter would wait for
         # ever.
-        wrapped = RuntimeError("The function raised StopIteration.")
-        wrapped.__cause__ = error
-        future.set_exception(wrapped)
+        problem = RuntimeError("The function raised StopIteration.")
+        problem.__cause__ = error
     except BaseException as error:
-        future.set_exception(error)
-    else:
+        problem = error
+    with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
+        future.get_loop().call_soon_threadsafe(_settle, future, result, problem)
+
+
+def _settle(future: asyncio.Future[Any], result: Any, problem: BaseException | None) -> None:
+    if future.done():  # cancelled: the result is dropped
+        return
+    if problem is None:
         future.set_result(result)
+    else:
+        future.set_exception(problem)
