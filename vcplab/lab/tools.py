@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import keyword
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from vcplab.core.display import html_table, style_block
@@ -14,6 +16,7 @@ from vcplab.lab.plugins import PluginsFacet
 from vcplab.plugins.handling import Handled, Handler
 from vcplab.plugins.manifest import describe_plugin
 from vcplab.plugins.parameters import Parameter
+from vcplab.plugins.recording import Outputs, Recording, compare_versions
 from vcplab.plugins.tasks import Tasks
 from vcplab.protocol.dialect import Dialect
 from vcplab.protocol.requests import ParsedAnswer
@@ -152,6 +155,48 @@ class ToolsFacet:
         )
 
     handle = blocking(ahandle)
+
+    def record(self) -> AbstractContextManager[Recording]:
+        """Record the calls of a block, from wherever they come.
+
+        Returns:
+            A context manager that gives the `Recording`.
+        """
+        return Recording().listening(self._plugins)
+
+    def replay(
+        self, recording: Recording | str | Path, *, ignore: Iterable[str] = ("timestamp",)
+    ) -> Outputs:
+        """Make recorded calls again and compare; ``.check()`` makes a test of it.
+
+        Args:
+            recording: The recording, or its file.
+            ignore: Keys whose values may differ, wherever they stand.
+
+        Returns:
+            The outputs then and now.
+        """
+        if not isinstance(recording, Recording):
+            recording = Recording.load(recording)
+        return recording.replay(self._plugins.caller, ignore=ignore)
+
+    def diff(
+        self,
+        name: str,
+        other: str | Path,
+        calls: Recording | Iterable[Mapping[str, Any]],
+        *,
+        ignore: Iterable[str] = ("timestamp",),
+    ) -> Outputs:
+        """Make the same calls to a plugin and to another version of it.
+
+        Args:
+            name: The plugin.
+            other: The folder of the other version, which this call trusts.
+            calls: Arguments, or a recording.
+            ignore: Keys whose values may differ, wherever they stand.
+        """
+        return compare_versions(self._plugins.caller, name, other, calls, ignore=ignore)
 
     def descriptions(self) -> dict[str, str]:
         """What a model is told of each tool, in upstream's wording (facts/vcp-protocol §3)."""

@@ -19,6 +19,7 @@ from vcplab.plugins.failures import ContractError, ToolTimeoutError
 from vcplab.plugins.hosts.base import Call, Version
 from vcplab.plugins.parameters import check_arguments
 from vcplab.plugins.plugin import Plugin
+from vcplab.plugins.shown import PartsResult
 from vcplab.plugins.tasks import Task, TaskState
 from vcplab.plugins.waiting import until
 from vcplab.protocol.results import (
@@ -32,7 +33,7 @@ from vcplab.protocol.results import (
 if TYPE_CHECKING:
     from vcplab.plugins.manager import PluginManager
 
-__all__ = ["Caller"]
+__all__ = ["Caller", "jsonable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,21 @@ class Caller:
         return _value(output, name)
 
     call = blocking(acall)
+
+    @on_library_loop
+    async def araw(self, name: str, arguments: Mapping[str, Any] | None = None) -> Any:
+        """Call a tool and get all that it said: a plugin's whole reply, a function's value.
+
+        Args:
+            name: The tool.
+            arguments: Its arguments.
+
+        Raises:
+            VCPError: As `acall`, but a plugin's own ``{"status": "error"}`` is returned.
+        """
+        return (await self._run(name, arguments, None, "replay")).raw
+
+    raw = blocking(araw)
 
     @on_library_loop
     async def aexecute(
@@ -196,7 +212,7 @@ class Caller:
         try:
             output = await self._run(name, given, timeout, origin, silent, task)
             final = normalise_output(
-                _jsonable(output.raw), source=output.source, maid=maid, tool=name
+                jsonable(output.raw), source=output.source, maid=maid, tool=name
             )
         except VCPError as error:
             late = isinstance(error, ToolTimeoutError)
@@ -242,9 +258,9 @@ class Caller:
             try:
                 output = await self._on(plugin, version, call)
             except Exception as error:
-                self._count(plugin, began, error)
+                self._count(plugin, began, given, error)
                 raise
-            self._count(plugin, began, None, output.raw)
+            self._count(plugin, began, given, None, output.raw)
             here.set(output=output.raw)
             return output
 
@@ -289,16 +305,27 @@ class Caller:
         return check_arguments(parameters, given, manifest.name, open_ended=open_ended)
 
     def _count(
-        self, plugin: Plugin, began: int, error: Exception | None, result: Any = None
+        self,
+        plugin: Plugin,
+        began: int,
+        given: Mapping[str, Any],
+        error: Exception | None,
+        result: Any = None,
     ) -> None:
         took = (perf_counter_ns() - began) / 1e6
         plugin.count(took, failed=error is not None)
         events = self._manager.events
         if error is None:
             if events.has_subscribers(PluginExecuted):  # the trace has the call in any case
-                events.publish(PluginExecuted(plugin=plugin.name, result=result, duration=took))
+                events.publish(
+                    PluginExecuted(
+                        plugin=plugin.name, arguments=given, result=result, duration=took
+                    )
+                )
         else:
-            events.publish(PluginErrorEvent(plugin=plugin.name, error=error, duration=took))
+            events.publish(
+                PluginErrorEvent(plugin=plugin.name, error=error, arguments=given, duration=took)
+            )
 
 
 def _value(output: _Output, tool: str) -> Any:
@@ -308,11 +335,14 @@ def _value(output: _Output, tool: str) -> Any:
         return raw
     if raw.get("status") == "error":
         normalise_output(raw, source=output.source, tool=tool)  # raises
-    if raw.get("status") == "success" and output.source != "direct":
-        if "result" in raw:
-            return raw["result"]
+    if raw.get("status") != "success" or output.source == "direct":
+        return raw
+    if "result" not in raw:
         return {key: value for key, value in raw.items() if key != "status"}
-    return raw
+    result = raw["result"]
+    if isinstance(result, dict) and isinstance(result.get("content"), list):
+        return PartsResult(result)
+    return result
 
 
 def _failed(error: VCPError, name: str, maid: str | None) -> ToolResult:
@@ -345,19 +375,23 @@ def _moment(text: str) -> datetime:
     )
 
 
-def _jsonable(value: Any) -> Any:
-    """A function's value as JSON: frames as rows, arrays as lists, anything else as its text."""
+def jsonable(value: Any) -> Any:
+    """A value as JSON: frames as rows, arrays as lists, anything else as its text.
+
+    Args:
+        value: The value.
+    """
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, Mapping):
-        return {str(key): _jsonable(item) for key, item in value.items()}
+        return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_jsonable(item) for item in value]
+        return [jsonable(item) for item in value]
     convert: Callable[..., Any]
     for method, arguments in (("model_dump", {"mode": "json"}), ("to_dict", {}), ("tolist", {})):
         convert = getattr(value, method, None)  # type: ignore[assignment]
         if callable(convert) and not isinstance(value, type):
             if type(value).__name__ == "DataFrame":
                 arguments = {"orient": "records"}
-            return _jsonable(convert(**arguments))
+            return jsonable(convert(**arguments))
     return str(value)

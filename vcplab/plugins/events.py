@@ -85,11 +85,13 @@ class PluginExecuted(PluginEvent):
     """A call succeeded.
 
     Attributes:
+        arguments: What it was given.
         result: What the plugin gave.
         duration: Milliseconds.
     """
 
     type: ClassVar[str] = "plugin_executed"
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     result: Any = None
     duration: float = 0.0
 
@@ -100,11 +102,13 @@ class PluginErrorEvent(PluginEvent):
 
     Attributes:
         error: What went wrong.
+        arguments: What a call was given; None if it was no call that failed.
         duration: Milliseconds, of a call.
     """
 
     type: ClassVar[str] = "plugin_error"
     error: Exception
+    arguments: Mapping[str, Any] | None = None
     duration: float | None = None
 
 

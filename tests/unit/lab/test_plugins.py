@@ -165,3 +165,25 @@ def test_they_show_themselves(lab: vl.Lab) -> None:
     assert frame.loc[0, "state"] == "ready"
     assert "<table" in lab.plugins._repr_html_()
     assert "1 of them running" not in repr(lab.tools.tasks)
+
+
+def test_a_result_of_parts_shows_itself_safely() -> None:
+    from vcplab.plugins.shown import PartsResult
+
+    evil = "<img src=x onerror=alert(1)>"
+    parts = [
+        {"type": "text", "text": evil},
+        {"type": "image_url", "image_url": {"url": "data:image/svg+xml;base64,AA=="}},
+        {"type": "image_url", "image_url": {"url": 'http://x/"><script>'}},
+        {"type": "image_url", "image_url": {"url": 'data:image/png;base64,"onload="x'}},
+        {"type": "audio", "data": evil},
+        "odd",
+    ]
+    shown = PartsResult({"content": parts, "total": evil})
+    assert shown["total"] == evil
+    html = shown._repr_html_()
+    assert html.count("<img ") == 2
+    assert 'src="data:image/svg+xml;base64,AA=="' in html
+    assert "<script" not in html
+    assert "<img src=x" not in html
+    assert '"onload=' not in html

@@ -195,7 +195,9 @@ def test_a_toolbox_folder_read_leniently(lab: vl.Lab, tmp_path: Path) -> None:
         "pluginType": "synchronous",
         "entryPoint": {"command": "python a.py"},
     }
-    folder = _folder(tmp_path, manifest, {"a.py": "import sys\nprint('plain', len(sys.stdin.read()))"})
+    folder = _folder(
+        tmp_path, manifest, {"a.py": "import sys\nprint('plain', len(sys.stdin.read()))"}
+    )
     lab.plugins.add(folder, trust=True)
     with pytest.raises(vl.ToolFailure, match="valid initial JSON"):
         lab.tools.Loose()
