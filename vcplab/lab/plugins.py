@@ -52,7 +52,7 @@ class PluginsFacet(PluginManager):
         self.preprocessors.set_order(self.records.order())
         if not workspace.read_only:
             self.restore()
-            self._loader.clear()
+            self.loader.clear()
 
     def discover(self) -> list[PluginRow]:
         """Find plugins that are at hand and add them; what is new among them is not trusted.

@@ -282,7 +282,7 @@ class Caller:
         except ContractError as error:
             if fallback is None:
                 raise
-            self._manager._loader.withdraw(plugin, version, error)
+            self._manager.loader.withdraw(plugin, version, error)
             try:
                 raw = await host.call(fallback, call)
             except ContractError:
@@ -292,7 +292,7 @@ class Caller:
             if fallback is not None:
                 fallback.leave()
         if not version.proven and plugin.version is version:
-            self._manager._loader.prove(plugin, version)
+            self._manager.loader.prove(plugin, version)
         return _Output(raw, host.source)
 
     def _checked(self, version: Version, given: dict[str, Any]) -> dict[str, Any]:

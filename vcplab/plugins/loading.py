@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vcplab.core.errors import InvalidDataError, InvalidInputError, NotFoundError, VCPError
-from vcplab.core.loop import run, to_worker
+from vcplab.core.loop import blocking, to_worker
 from vcplab.plugins.checking import check_scripts
 from vcplab.plugins.events import PluginRegistered, PluginsReloaded, PluginUnregistered
 from vcplab.plugins.failures import PluginUnavailableError
@@ -41,7 +40,6 @@ class Loader:
     def __init__(self, manager: PluginManager, snapshots: Snapshots) -> None:
         self._manager = manager
         self._snapshots = snapshots
-        self._uses: Counter[Path] = Counter()
 
     # -- folders ---------------------------------------------------------------------------------
 
@@ -111,18 +109,17 @@ class Loader:
 
     # -- versions --------------------------------------------------------------------------------
 
-    def load_all(self, plugins: Iterable[Plugin]) -> None:
-        """Load what may be loaded and is not yet, and what waited for it."""
-        run(self._aload_all(list(plugins)))
-
-    async def _aload_all(self, plugins: list[Plugin]) -> None:
+    async def aload(self, plugins: Iterable[Plugin]) -> None:
+        """Load those that may be loaded and are not yet; what keeps one is its ``error``."""
         for plugin in plugins:
             if plugin.version is None and self._may_run(plugin):
                 try:
                     await self.areload(plugin, quiet=True)
                 except VCPError as error:
                     plugin.error = error
-                    self._manager._failed(plugin.name, error)
+                    self._manager.report_failure(plugin.name, error)
+
+    load = blocking(aload)
 
     def _may_run(self, plugin: Plugin) -> bool:
         manifest = plugin.manifest
@@ -222,7 +219,7 @@ class Loader:
 
     async def _swap(self, plugin: Plugin, version: Version) -> None:
         if version.snapshot is not None:
-            self._uses[version.snapshot.folder] += 1
+            self._snapshots.hold(version.snapshot)
         with self._manager.catalogue.lock:
             before, plugin.version = plugin.version, version
             plugin.manifest, plugin.name = version.manifest, version.manifest.name
@@ -282,47 +279,32 @@ class Loader:
             plugin.reload_error = str(error)
         self._retire(version)
         self._manager.log(plugin, f"the new version was withdrawn: {error}")
-        self._manager._failed(plugin.name, error)
+        self._manager.report_failure(plugin.name, error)
 
     def _retire(self, version: Version) -> None:
-        version.retire(lambda: self._drop(version))
-
-    def _drop(self, version: Version) -> None:
-        if version.snapshot is not None and self._release(version.snapshot):
-            version.snapshot.drop()
-
-    def _release(self, snapshot: Snapshot) -> bool:
-        """A version uses a copy no more; whether nobody does."""
-        self._uses[snapshot.folder] -= 1
-        if self._uses[snapshot.folder] > 0:
-            return False
-        del self._uses[snapshot.folder]
-        return True
+        if version.snapshot is not None:
+            version.retire(partial(self._snapshots.release, version.snapshot, drop=True))
 
     def clear(self) -> None:
         """Delete copies of folders that nobody needs any more."""
-        self._snapshots.clear(set(self._uses))
+        self._snapshots.clear()
 
     # -- going -----------------------------------------------------------------------------------
 
-    def pause(self, plugin: Plugin) -> None:
-        """Stop what a plugin does by itself, and give up its version; calls that run go on."""
-        run(self._apause(plugin, end=False))
-
-    def remove(self, plugin: Plugin) -> None:
+    async def aremove(self, plugin: Plugin) -> None:
         """Take a plugin away and end what runs of it."""
         self._manager.catalogue.remove(plugin)
-        run(self._apause(plugin, end=True))
+        await self.apause(plugin, end=True)
         self._manager.events.publish(PluginUnregistered(plugin=plugin.name))
 
-    async def aremove(self, plugin: Plugin) -> None:
-        """`remove`, on the library's loop."""
-        self._manager.catalogue.remove(plugin)
-        await self._apause(plugin, end=True)
-        self._manager.events.publish(PluginUnregistered(plugin=plugin.name))
+    remove = blocking(aremove)
 
-    def distrust(self, plugin: Plugin) -> None:
-        """Trust a plugin no more, and end what runs of it."""
+    async def adistrust(self, plugin: Plugin) -> None:
+        """Trust a plugin no more, and end what runs of it.
+
+        Raises:
+            InvalidInputError: It has no folder.
+        """
         if plugin.folder is None:
             raise InvalidInputError(
                 f"{plugin.name} has no folder.",
@@ -331,10 +313,18 @@ class Loader:
             )
         self._manager.trusted.take(plugin.folder)
         plugin.trust = "untrusted"
-        run(self._apause(plugin, end=True))
+        await self.apause(plugin, end=True)
         self._manager.events.publish(PluginRegistered(plugin=plugin.name))
 
-    async def _apause(self, plugin: Plugin, *, end: bool) -> None:
+    distrust = blocking(adistrust)
+
+    async def apause(self, plugin: Plugin, *, end: bool = False) -> None:
+        """Stop what a plugin does by itself, and give up its version.
+
+        Args:
+            plugin: The plugin.
+            end: Whether calls that run are ended; else they go on.
+        """
         if plugin.folder is None and not end:
             return  # a function costs nothing while it is switched off
         with self._manager.catalogue.lock:
@@ -352,7 +342,9 @@ class Loader:
                 await self._manager.stdio.end_version(version)
             # Its copy stays: it holds what the plugin wrote.
             if version.snapshot is not None:
-                version.retire(partial(self._release, version.snapshot))
+                version.retire(partial(self._snapshots.release, version.snapshot))
+
+    pause = blocking(apause)
 
     # -- without a folder ------------------------------------------------------------------------
 

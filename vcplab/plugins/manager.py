@@ -74,7 +74,7 @@ class PluginManager(RegisteringManager):
         super().__init__(debug=debug)
         self.admin_code: str | None = None
         self.events = EventBus()
-        self.preprocessors = Preprocessors(self._failed)
+        self.preprocessors = Preprocessors(self.report_failure)
         self.async_results = AsyncResults()
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         store, home = self._places(workspace)
@@ -96,8 +96,8 @@ class PluginManager(RegisteringManager):
             "remote": self.remote,
         }
         self.statics = Statics(self.stdio, StaticResults(), self._refreshed)
-        self._loader = Loader(self, Snapshots(home))
-        self._reloader = Reloader(self, self._loader)
+        self.loader = Loader(self, Snapshots(home))
+        self._reloader = Reloader(self, self.loader)
         self._closed = False
         for (plugin, task), body in self.records.reports().items():
             self._tell_prompts(plugin, task, body)
@@ -167,9 +167,9 @@ class PluginManager(RegisteringManager):
             )
         self.records.put_root(root, watch=watch, lenient=lenient)
         plugins = [
-            self._loader.add_folder(one, trust=trust, watch=watch, lenient=lenient) for one in found
+            self.loader.add_folder(one, trust=trust, watch=watch, lenient=lenient) for one in found
         ]
-        self._loader.load_all(plugins)
+        self.loader.load(plugins)
         if watch:
             self._reloader.watch(root)
         return [plugin.row(*self.catalogue.state(plugin)) for plugin in plugins]
@@ -191,7 +191,7 @@ class PluginManager(RegisteringManager):
     def load(self, name: str) -> PluginRow:
         """Load a plugin that is not loaded, as far as it may be; its row."""
         plugin = self.catalogue.get(name)
-        self._loader.load_all([plugin])
+        self.loader.load([plugin])
         return plugin.row(*self.catalogue.state(plugin))
 
     def unload(self, name: str) -> None:
@@ -209,7 +209,7 @@ class PluginManager(RegisteringManager):
         plugin = self.catalogue.get(name)
         if plugin.folder is not None:
             self.records.drop_root(plugin.folder)
-        self._loader.remove(plugin)
+        self.loader.remove(plugin)
 
     def enable(self, name: str) -> PluginRow:
         """Switch a plugin on; its row."""
@@ -217,7 +217,7 @@ class PluginManager(RegisteringManager):
         if not plugin.enabled:
             plugin.enabled = True
             self.records.put_enabled(plugin.key, True)
-            self._loader.load_all([plugin])
+            self.loader.load([plugin])
             self.events.publish(PluginEnabled(plugin=plugin.name))
         return plugin.row(*self.catalogue.state(plugin))
 
@@ -227,7 +227,7 @@ class PluginManager(RegisteringManager):
         if plugin.enabled:
             plugin.enabled = False
             self.records.put_enabled(plugin.key, False)
-            self._loader.pause(plugin)
+            self.loader.pause(plugin)
             self.events.publish(PluginDisabled(plugin=plugin.name))
         return plugin.row(*self.catalogue.state(plugin))
 
@@ -238,14 +238,14 @@ class PluginManager(RegisteringManager):
             NotFoundError: There is none of this name.
         """
         plugin = self.catalogue.get(name)
-        self._loader.read_again(plugin, trust=True)
-        self._loader.load_all([plugin])
+        self.loader.read_again(plugin, trust=True)
+        self.loader.load([plugin])
         return plugin.row(*self.catalogue.state(plugin))
 
     def distrust(self, name: str) -> PluginRow:
         """Trust a plugin no more; nothing of it runs. Its row."""
         plugin = self.catalogue.get(name)
-        self._loader.distrust(plugin)
+        self.loader.distrust(plugin)
         return plugin.row(*self.catalogue.state(plugin))
 
     def reload(self, name: str | None = None, *, trust: bool = False) -> list[PluginRow]:
@@ -269,11 +269,11 @@ class PluginManager(RegisteringManager):
         plugins = list(self.catalogue) if name is None else [self.catalogue.get(name)]
         for plugin in plugins:
             try:
-                run(self._loader.areload(plugin, trust=trust))
+                run(self.loader.areload(plugin, trust=trust))
             except VCPError as error:
                 if name is not None:
                     raise
-                self._failed(plugin.name, error)
+                self.report_failure(plugin.name, error)
         if name is None:
             message = f"{len(plugins)} plugins were reloaded."
             self.events.publish(PluginsReloaded(plugin="", message=message))
@@ -325,7 +325,8 @@ class PluginManager(RegisteringManager):
             await host.close()
         await self._callbacks.close()
 
-    def _failed(self, plugin: str, error: Exception) -> None:
+    def report_failure(self, plugin: str, error: Exception) -> None:
+        """Tell that something of a plugin failed which is no call."""
         self.events.publish(PluginErrorEvent(plugin=plugin, error=error))
 
     def _refreshed(self, name: str, error: Exception | None) -> None:
@@ -334,7 +335,7 @@ class PluginManager(RegisteringManager):
         if plugin is not None:
             plugin.reload_error = None if error is None else f"its last run failed: {error}"
         if error is not None:
-            self._failed(name, error)
+            self.report_failure(name, error)
 
     def _reported(self, plugin: str, task: str, body: dict[str, Any]) -> None:
         self.records.put_report(plugin, task, body)

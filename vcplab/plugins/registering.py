@@ -39,7 +39,7 @@ class RegisteringManager(PluginDirectory):
     remote: RemoteHost
     events: EventBus
     preprocessors: Preprocessors
-    _loader: Loader
+    loader: Loader
 
     def add_function(
         self,
@@ -68,7 +68,7 @@ class RegisteringManager(PluginDirectory):
         spec = describe_function(function, name=name, description=description)
         manifest = _function_manifest(spec, timeout=timeout, expose=expose)
         tool = FunctionTool(function, spec)
-        plugin = run(self._loader.aput(f"kernel:{spec.name}", manifest, tool))
+        plugin = run(self.loader.aput(f"kernel:{spec.name}", manifest, tool))
         return plugin.row(*self.catalogue.state(plugin))
 
     def function_of(self, tool: Any) -> tuple[Callable[..., Any], Manifest] | None:
@@ -122,7 +122,7 @@ class RegisteringManager(PluginDirectory):
         """
         read = manifest if isinstance(manifest, Manifest) else read_manifest(manifest)
         given = dict(manifest) if isinstance(manifest, Mapping) else {}
-        plugin = run(_register(self, self._loader, read, handler, {**given, **named}))
+        plugin = run(_register(self, self.loader, read, handler, {**given, **named}))
         return plugin.row(*self.catalogue.state(plugin))
 
     def service_module(self, name: str) -> Any:
@@ -149,13 +149,13 @@ class RegisteringManager(PluginDirectory):
         Returns:
             The names that were registered.
         """
-        return run(_register_distributed(self._loader, server_id, tools))
+        return run(_register_distributed(self.loader, server_id, tools))
 
     def unregister_all_distributed_tools(self, server_id: str) -> list[str]:
         """Take the tools of another node away; their names."""
         gone = [p for p in self.catalogue if p.key.startswith(f"{server_id}:") and not p.folder]
         for plugin in gone:
-            self._loader.remove(plugin)
+            self.loader.remove(plugin)
         return [plugin.name for plugin in gone]
 
     def set_distributed_executor(self, executor: DistributedExecutor | None) -> None:

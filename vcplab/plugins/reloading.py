@@ -156,7 +156,7 @@ class Reloader:
             plugin = self._manager.catalogue.by_key(str(folder))
             name = plugin.name if plugin is not None else folder.name
             _logger.info("%s was not reloaded: %s", name, error)  # its row says so, too
-            self._manager._failed(name, error)
+            self._manager.report_failure(name, error)
         if self._touched[folder] != seen:  # it was edited meanwhile
             await self._settle(folder)
 
@@ -181,7 +181,7 @@ class Reloader:
             for one in found:
                 # It was not there when its neighbours were trusted, so it is not trusted itself.
                 added = self._loader.add_folder(one, trust=None, watch=True)
-                await self._loader._aload_all([added])
+                await self._loader.aload([added])
             return
         if mine is None:
             await self._loader.aremove(plugin)
@@ -189,7 +189,7 @@ class Reloader:
         if mine.blocked != plugin.blocked:
             plugin.blocked = mine.blocked
             if mine.blocked:
-                await self._loader._apause(plugin, end=False)
+                await self._loader.apause(plugin)
             self._manager.catalogue.put(plugin)
         if mine.blocked:
             return
@@ -202,7 +202,7 @@ class Reloader:
         """It could not be loaded before; the edit may have mended it."""
         was_trusted = plugin.trust == "trusted"
         self._loader.read_again(plugin, trust=True if was_trusted else None)
-        await self._loader._aload_all([plugin])
+        await self._loader.aload([plugin])
 
     def _same(self, plugin: Plugin) -> bool:
         version = plugin.version

@@ -14,6 +14,7 @@ import os
 import shutil
 import stat
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -71,6 +72,7 @@ class Snapshots:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._lock = threading.Lock()
+        self._uses: Counter[Path] = Counter()
 
     def take(self, folder: Path, previous: Snapshot | None = None) -> Snapshot:
         """Copy a plugin's folder, or find the copy of the same content.
@@ -106,17 +108,34 @@ class Snapshots:
         home, _, tree = max(found, key=lambda record: (record[0] / _RECORD).stat().st_mtime)
         return Snapshot(home, home / _PROJECT / _relative(folder), tree)
 
-    def clear(self, keep: set[Path]) -> None:
-        """Delete copies that are neither in use nor the latest of their folder.
+    def hold(self, snapshot: Snapshot) -> None:
+        """A version begins to use a copy."""
+        with self._lock:
+            self._uses[snapshot.folder] += 1
+
+    def release(self, snapshot: Snapshot, *, drop: bool = False) -> None:
+        """A version uses a copy no more.
 
         Args:
-            keep: Folders of plugins in copies that are in use.
+            snapshot: The copy.
+            drop: Whether it is deleted if nobody else uses it; else it stays, with what the plugin
+                wrote in it.
         """
+        with self._lock:
+            self._uses[snapshot.folder] -= 1
+            unused = self._uses[snapshot.folder] <= 0
+            if unused:
+                del self._uses[snapshot.folder]
+        if unused and drop:
+            snapshot.drop()
+
+    def clear(self) -> None:
+        """Delete copies that are neither in use nor the latest of their folder."""
         if not self._home.is_dir():
             return
         sources = {source for _, source, _ in self._records()}
         newest = (self.latest(Path(source)) for source in sources)
-        kept = {path.resolve() for path in keep} | {
+        kept = {path.resolve() for path in self._uses} | {
             one.folder.resolve() for one in newest if one is not None
         }
         for home in self._home.iterdir():

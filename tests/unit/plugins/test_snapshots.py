@@ -135,7 +135,8 @@ def test_clear_keeps_what_is_in_use(folder: Path, tmp_path: Path) -> None:
     first = copies.take(folder)
     (folder / "main.py").write_text("print(2)")
     second = copies.take(folder)
-    copies.clear({second.folder})
+    copies.hold(second)
+    copies.clear()
     assert not first.folder.exists()
     assert second.folder.exists()
 
@@ -150,7 +151,7 @@ def test_an_earlier_sessions_copy_is_found_again(folder: Path, tmp_path: Path) -
     assert earlier.folder == first.folder
     second = later.take(folder, earlier)
     assert (second.folder / "state.txt").read_text() == "s"
-    later.clear(set())
+    later.clear()
     assert not first.folder.exists()
     assert second.folder.exists()
     assert later.latest(folder.parent / "Other") is None
