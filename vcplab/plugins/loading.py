@@ -61,8 +61,26 @@ class Loader:
             plugin.overrides = self._manager.records.config(key)
             plugin.enabled = self._manager.records.enabled(key)
         plugin.watched, plugin.lenient = watch, lenient
-        self.read_again(plugin, trust=trust, found=found)
+        if plugin.version is None:
+            self.read_again(plugin, trust=trust, found=found)
         return plugin
+
+    async def arefresh(self, plugin: Plugin, trust: bool | None) -> None:
+        """Bring a plugin that was added again up to date; what cannot be loaded changes nothing.
+
+        Args:
+            plugin: The plugin.
+            trust: See `PluginManager.add`.
+        """
+        if trust is False:
+            await self.adistrust(plugin)
+            return
+        try:
+            await self.areload(plugin, trust=trust is True)
+        except VCPError as error:
+            self._manager.report_failure(plugin.name, error)
+
+    refresh = blocking(arefresh)
 
     def read_again(
         self, plugin: Plugin, *, trust: bool | None = None, found: Found | None = None
@@ -143,37 +161,44 @@ class Loader:
         Raises:
             VCPError: It cannot be loaded; the version before stays in force.
         """
-        if plugin.folder is None:
+        if plugin.folder is None or not plugin.enabled:
             return
-        try:
-            version = await self._make(plugin, trust)
-        except VCPError as error:
-            if plugin.version is not None:
-                plugin.reload_error = str(error)
-            raise
-        except OSError as error:
-            problem = InvalidDataError(
-                f"The folder cannot be read: {error}.", where=str(plugin.folder)
-            )
-            if plugin.version is not None:
-                plugin.reload_error = str(problem)
-            raise problem from error
-        await self._swap(plugin, version)
+        async with plugin.lock:
+            try:
+                await self._replace(plugin, plugin.folder, trust)
+            except VCPError as error:
+                if plugin.version is not None:
+                    plugin.reload_error = str(error)
+                raise
+        await self._manager.background.follow()
         if quiet:
             self._manager.events.publish(PluginRegistered(plugin=plugin.name))
         else:
             message = f"{plugin.name} was reloaded."
             self._manager.events.publish(PluginsReloaded(plugin=plugin.name, message=message))
 
-    async def _make(self, plugin: Plugin, trust: bool) -> Version:
-        folder = plugin.folder
-        assert folder is not None
+    async def _replace(self, plugin: Plugin, folder: Path, trust: bool) -> None:
         before = plugin.version.snapshot if plugin.version is not None else None
-        # An earlier session's copy holds what the plugin wrote then.
-        earlier = before or self._snapshots.latest(folder)
-        snapshot = await to_worker(self._snapshots.take, folder, earlier)
-        self._consent(plugin, folder, snapshot, trust)
-        found = read_folder(snapshot.folder)
+        try:
+            # An earlier session's copy holds what the plugin wrote then.
+            earlier = before or await to_worker(self._snapshots.latest, folder)
+            snapshot = await to_worker(self._snapshots.take, folder, earlier)
+        except OSError as error:
+            raise InvalidDataError(
+                f"The folder cannot be read: {error}.", where=str(folder)
+            ) from error
+        try:
+            self._consent(plugin, folder, snapshot, trust)
+            self._swap(plugin, await self._make(plugin, folder, snapshot, before))
+        except BaseException:
+            self._snapshots.release(snapshot, drop=True)
+            raise
+
+    async def _make(
+        self, plugin: Plugin, folder: Path, snapshot: Snapshot, before: Snapshot | None
+    ) -> Version:
+        """Check a copy, without running any of it, and make a version of it."""
+        found = await to_worker(read_folder, snapshot.folder)
         if found is None or found.manifest is None:
             problem = found.error if found is not None else None
             raise problem or NotFoundError("Its manifest is gone.", where=str(folder))
@@ -217,47 +242,33 @@ class Loader:
             )
         plugin.digest, plugin.trust = digest, "trusted"
 
-    async def _swap(self, plugin: Plugin, version: Version) -> None:
-        if version.snapshot is not None:
-            self._snapshots.hold(version.snapshot)
-        with self._manager.catalogue.lock:
+    def _swap(self, plugin: Plugin, version: Version) -> None:
+        manager = self._manager
+        assert version.snapshot is not None and plugin.folder is not None
+        with manager.catalogue.lock:
+            # Making it took a while, and its user may have thought better of it meanwhile.
+            state = manager.trusted.state(plugin.folder, version.snapshot.tree.digest)
+            there = manager.catalogue.by_key(plugin.key) is plugin
+            if not there or not plugin.enabled or state != "trusted":
+                raise PluginUnavailableError(
+                    f"{plugin.name} was taken away while it was loaded.",
+                    where=plugin.name,
+                    next_step="add, enable or trust it again",
+                    details={"state": state},
+                )
             before, plugin.version = plugin.version, version
             plugin.manifest, plugin.name = version.manifest, version.manifest.name
-            plugin.error = plugin.reload_error = None
+            plugin.error = plugin.reload_error = plugin.run_error = None
             doomed: Version | None
             if before is not None and (before.proven or plugin.previous is None):
                 doomed, plugin.previous = plugin.previous, before
             else:  # it never showed that it works: the one before it stays the one to fall back on
                 doomed = before
-            self._manager.catalogue.put(plugin)
+            manager.catalogue.put(plugin)
         if doomed is not None:
             self._retire(doomed)
         if not version.manifest.callable:
             self.prove(plugin, version)
-        await self._begin(plugin, version)
-
-    async def _begin(self, plugin: Plugin, version: Version) -> None:
-        """Start what runs by itself: values of static plugins, and preprocessors."""
-        manifest = version.manifest
-        if manifest.type == "static":
-            await self._manager.statics.start(version, lambda line: self._manager.log(plugin, line))
-        elif manifest.type == "messagePreprocessor" and manifest.host == "stdio":
-            stdio = self._manager.stdio
-
-            async def process(messages: list[Any]) -> list[Any]:
-                version.enter()
-                try:
-                    made = await stdio.run_module(
-                        version,
-                        "preprocess",
-                        {"messages": messages},
-                        lambda line: self._manager.log(plugin, line),
-                    )
-                finally:
-                    version.leave()
-                return list(made) if isinstance(made, list) else messages
-
-            self._manager.preprocessors.add(manifest.name, process)
 
     def prove(self, plugin: Plugin, version: Version) -> None:
         """A version has shown that it works: the one before it is not needed any more."""
@@ -276,7 +287,9 @@ class Loader:
                 return
             plugin.version, plugin.previous = plugin.previous, None
             plugin.manifest = plugin.version.manifest
+            plugin.name = plugin.manifest.name
             plugin.reload_error = str(error)
+            self._manager.catalogue.put(plugin)
         self._retire(version)
         self._manager.log(plugin, f"the new version was withdrawn: {error}")
         self._manager.report_failure(plugin.name, error)
@@ -326,18 +339,16 @@ class Loader:
             end: Whether calls that run are ended; else they go on.
         """
         if plugin.folder is None and not end:
+            await self._manager.background.follow()
             return  # a function costs nothing while it is switched off
-        with self._manager.catalogue.lock:
-            versions = [plugin.version, plugin.previous]
-            plugin.version = plugin.previous = None
+        async with plugin.lock:
+            with self._manager.catalogue.lock:
+                versions = [plugin.version, plugin.previous]
+                plugin.version = plugin.previous = None
+        await self._manager.background.follow()
         for version in versions:
             if version is None:
                 continue
-            manifest = version.manifest
-            if manifest.type == "static":
-                await self._manager.statics.stop(version)
-            elif manifest.type == "messagePreprocessor":
-                self._manager.preprocessors.remove(manifest.name)
             if end:
                 await self._manager.stdio.end_version(version)
             # Its copy stays: it holds what the plugin wrote.
@@ -368,14 +379,16 @@ class Loader:
                 where="name",
                 next_step=f'choose another name, or lab.plugins.unload("{manifest.name}")',
             )
-        plugin = plugin or Plugin(key, manifest.name)
+        if plugin is None:
+            plugin = Plugin(key, manifest.name)
+            plugin.overrides = self._manager.records.config(key)
+            plugin.enabled = self._manager.records.enabled(key)
         plugin.manifest = manifest
         version = Version(manifest, target=target)
         version.proven = True
         old, plugin.version = plugin.version, version
         catalogue.put(plugin)
-        if manifest.type == "static":
-            await self._manager.statics.start(version, lambda _: None)
+        await self._manager.background.follow()
         if old is None:
             self._manager.events.publish(PluginRegistered(plugin=manifest.name))
         else:

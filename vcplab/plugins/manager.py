@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from vcplab.core.errors import InvalidInputError, NotFoundError, VCPError
 from vcplab.core.events import EventBus, Subscription
 from vcplab.core.loop import library_loop, run
 from vcplab.core.store import Store
 from vcplab.core.workspace import Workspace
+from vcplab.plugins.background import Background
 from vcplab.plugins.callbacks import Callbacks
 from vcplab.plugins.events import (
     EVENT_TYPES,
@@ -48,7 +50,6 @@ from vcplab.prompt.placeholders import AsyncResults, StaticResults
 __all__ = ["PluginManager"]
 
 _logger = logging.getLogger(__name__)
-_READMES: Final = ("README.md", "readme.md", "README.zh-CN.md", "README.txt", "README")
 
 
 class PluginManager(RegisteringManager):
@@ -97,6 +98,7 @@ class PluginManager(RegisteringManager):
         }
         self.statics = Statics(self.stdio, StaticResults(), self._refreshed)
         self.loader = Loader(self, Snapshots(home))
+        self.background = Background(self)
         self._reloader = Reloader(self, self.loader)
         self._closed = False
         for (plugin, task), body in self.records.reports().items():
@@ -157,7 +159,7 @@ class PluginManager(RegisteringManager):
             NotFoundError: There is no such folder.
             InvalidInputError: It is a file, or holds no plugin.
         """
-        root = Path(path).expanduser().absolute()
+        root = Path(os.path.normpath(Path(path).expanduser().absolute()))
         found = find_plugins(root)
         if not found and not watch:
             raise InvalidInputError(
@@ -169,6 +171,9 @@ class PluginManager(RegisteringManager):
         plugins = [
             self.loader.add_folder(one, trust=trust, watch=watch, lenient=lenient) for one in found
         ]
+        for plugin in plugins:
+            if plugin.version is not None:
+                self.loader.refresh(plugin, trust)
         self.loader.load(plugins)
         if watch:
             self._reloader.watch(root)
@@ -218,6 +223,7 @@ class PluginManager(RegisteringManager):
             plugin.enabled = True
             self.records.put_enabled(plugin.key, True)
             self.loader.load([plugin])
+            run(self.background.follow())
             self.events.publish(PluginEnabled(plugin=plugin.name))
         return plugin.row(*self.catalogue.state(plugin))
 
@@ -238,8 +244,11 @@ class PluginManager(RegisteringManager):
             NotFoundError: There is none of this name.
         """
         plugin = self.catalogue.get(name)
-        self.loader.read_again(plugin, trust=True)
-        self.loader.load([plugin])
+        if plugin.version is not None:
+            run(self.loader.areload(plugin, trust=True))
+        else:
+            self.loader.read_again(plugin, trust=True)
+            self.loader.load([plugin])
         return plugin.row(*self.catalogue.state(plugin))
 
     def distrust(self, name: str) -> PluginRow:
@@ -333,7 +342,7 @@ class PluginManager(RegisteringManager):
         """A static plugin ran: its row says whether that went well."""
         plugin = self.catalogue.find(name)
         if plugin is not None:
-            plugin.reload_error = None if error is None else f"its last run failed: {error}"
+            plugin.run_error = None if error is None else f"its last run failed: {error}"
         if error is not None:
             self.report_failure(name, error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import deque
 from dataclasses import dataclass
@@ -80,6 +81,8 @@ class Plugin:
         version: What is called; None while it is not loaded.
         previous: The version before, until the present one has shown that it works.
         reload_error: Why the last reload did not come into force.
+        run_error: Why the last run of a static plugin failed.
+        lock: Held while its version changes.
     """
 
     def __init__(self, key: str, name: str, *, folder: Path | None = None) -> None:
@@ -97,6 +100,8 @@ class Plugin:
         self.version: Version | None = None
         self.previous: Version | None = None
         self.reload_error: str | None = None
+        self.run_error: str | None = None
+        self.lock = asyncio.Lock()
         self.overrides: dict[str, Any] = {}
         self.source = str(folder) if folder is not None else key.partition(":")[0]
         self.lines: deque[str] = deque(maxlen=_LINES)
@@ -136,7 +141,7 @@ class Plugin:
             dialect=manifest.dialect if manifest else "",
             host=manifest.host if manifest else "",
             state=state,
-            problem=problem or self.reload_error,
+            problem=problem or self.reload_error or self.run_error,
             calls=self.calls,
             errors=self.errors,
             p95=self.p95,

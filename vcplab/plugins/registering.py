@@ -219,7 +219,6 @@ async def _register(
                 where="processor",
                 next_step="pass processor=function, which takes messages and returns messages",
             )
-        manager.preprocessors.add(manifest.name, processor)
         return await loader.aput(key, manifest, processor)
     if manifest.type == "service":
         return await loader.aput(key, manifest, given.get("module"))

@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import shutil
-import stat
 import threading
 from collections import Counter
 from pathlib import Path
@@ -75,7 +74,7 @@ class Snapshots:
         self._uses: Counter[Path] = Counter()
 
     def take(self, folder: Path, previous: Snapshot | None = None) -> Snapshot:
-        """Copy a plugin's folder, or find the copy of the same content.
+        """Copy a plugin's folder, or find the copy of the same content; `release` it afterwards.
 
         Args:
             folder: The folder.
@@ -88,12 +87,11 @@ class Snapshots:
         """
         for _ in range(5):
             before = read_tree(folder)
-            found = self._find(folder, before)
-            if found is not None:
-                return found
-            copy = self._copy(folder, before, previous)
-            if copy is not None:
-                return copy
+            with self._lock:
+                copy = self._find(folder, before) or self._copy(folder, before, previous)
+                if copy is not None:
+                    self._uses[copy.folder] += 1
+                    return copy
         raise StateError(
             "The plugin's folder changed while it was copied, five times.",
             where=str(folder),
@@ -108,11 +106,6 @@ class Snapshots:
         home, _, tree = max(found, key=lambda record: (record[0] / _RECORD).stat().st_mtime)
         return Snapshot(home, home / _PROJECT / _relative(folder), tree)
 
-    def hold(self, snapshot: Snapshot) -> None:
-        """A version begins to use a copy."""
-        with self._lock:
-            self._uses[snapshot.folder] += 1
-
     def release(self, snapshot: Snapshot, *, drop: bool = False) -> None:
         """A version uses a copy no more.
 
@@ -126,8 +119,8 @@ class Snapshots:
             unused = self._uses[snapshot.folder] <= 0
             if unused:
                 del self._uses[snapshot.folder]
-        if unused and drop:
-            snapshot.drop()
+                if drop:
+                    snapshot.drop()
 
     def clear(self) -> None:
         """Delete copies that are neither in use nor the latest of their folder."""
@@ -164,30 +157,30 @@ class Snapshots:
         return self._home / f"{folder.name[:60]}-{mark[:16]}"
 
     def _copy(self, folder: Path, tree: Tree, previous: Snapshot | None) -> Snapshot | None:
-        with self._lock:
-            target = self._place(folder, tree)
-            home = target.with_name(f".{target.name}.{os.getpid()}.new")
+        target = self._place(folder, tree)
+        home = target.with_name(f".{target.name}.{os.getpid()}.new")
+        shutil.rmtree(home, ignore_errors=True)
+        try:
+            relative = _relative(folder)
+            inside = home / _PROJECT / relative
+            self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            inside.mkdir(parents=True)
+            _link_around(folder, home / _PROJECT, relative)
+            _copy_files(folder, inside, tree)
+            # The copy is compared, not the source: what runs is what was hashed.
+            if read_tree(inside).files != _own(tree):
+                return None
+            _link_packages(folder, inside, tree)
+            if previous is not None:
+                _carry_over(previous, inside, tree)
+            record = {"source": str(folder), "digest": tree.digest, "files": tree.files}
+            write_atomic(home / _RECORD, json.dumps(record))
+            shutil.rmtree(target, ignore_errors=True)  # an unfinished one of a killed process
+            home.replace(target)
+        except FileNotFoundError:
+            return None  # a file went away between listing and copying
+        finally:
             shutil.rmtree(home, ignore_errors=True)
-            try:
-                relative = _relative(folder)
-                inside = home / _PROJECT / relative
-                inside.mkdir(parents=True)
-                _link_around(folder, home / _PROJECT, relative)
-                _copy_files(folder, inside, tree)
-                # The copy is compared, not the source: what runs is what was hashed.
-                if read_tree(inside).files != _own(tree):
-                    return None
-                _link_packages(folder, inside, tree)
-                if previous is not None:
-                    _carry_over(previous, inside, tree)
-                record = {"source": str(folder), "digest": tree.digest, "files": tree.files}
-                write_atomic(home / _RECORD, json.dumps(record))
-                shutil.rmtree(target, ignore_errors=True)  # an unfinished one of a killed process
-                home.replace(target)
-            except FileNotFoundError:
-                return None  # a file went away between listing and copying
-            finally:
-                shutil.rmtree(home, ignore_errors=True)
         return Snapshot(target, target / _PROJECT / relative, tree)
 
 
@@ -203,8 +196,7 @@ def _copy_files(folder: Path, inside: Path, tree: Tree) -> None:
             target.symlink_to(what.removeprefix("link:"))
         else:
             shutil.copyfile(source, target)  # of a link that leads out, what it leads to
-            if what.startswith("x"):
-                target.chmod(target.stat().st_mode | stat.S_IXUSR)
+            shutil.copymode(source, target)
 
 
 def _own(tree: Tree) -> dict[str, str]:

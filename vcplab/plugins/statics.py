@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -20,7 +20,9 @@ from vcplab.prompt.placeholders import StaticResults
 __all__ = ["Statics", "checked_cron", "fold_blocks"]
 
 _LATE: Final = 60.0
-_FOLD: Final = re.compile(r"^\[===vcp_fold:\s*([0-9.]+)\s*(?:::desc:\s*(.*?))?\s*===\]\s*$", re.M)
+_FOLD: Final = re.compile(
+    r"^\[===vcp_fold:\s*([0-9]+(?:\.[0-9]+)?)\s*(?:::desc:\s*(.*?))?\s*===\]\s*$", re.M
+)
 
 
 def checked_cron(expression: str, where: str) -> None:
@@ -134,19 +136,19 @@ class Statics:
         if manifest.host == "stdio":
             self._timers[manifest.name] = asyncio.create_task(self._keep(version, log))
 
-    async def stop(self, version: Version, *, forget: bool = True) -> None:
-        """Stop it.
+    async def stop(self, version: Version, *, keep: Collection[str] = ()) -> None:
+        """Stop it, and forget its values.
 
         Args:
             version: The plugin's version.
-            forget: Whether its values go, too.
+            keep: Placeholders whose values stay.
         """
         timer = self._timers.pop(version.manifest.name, None)
         if timer is not None:
             timer.cancel()
             await asyncio.gather(timer, return_exceptions=True)
-        if forget:
-            for placeholder in version.manifest.placeholders:
+        for placeholder in version.manifest.placeholders:
+            if placeholder.name not in keep:
                 self.results.delete(placeholder.name)
                 self.folds.pop(placeholder.name, None)
 
@@ -174,7 +176,10 @@ class Statics:
         self._told(manifest.name, None)
         if not output:
             return False
-        blocks = fold_blocks(output)
+        try:
+            blocks = fold_blocks(output)
+        except ValueError:
+            blocks = None
         for placeholder in manifest.placeholders:
             if blocks is not None:
                 self.folds[placeholder.name] = blocks

@@ -55,7 +55,7 @@ def read_tree(folder: Path) -> Tree:
     for path, kind in _entries(folder):
         relative = path.relative_to(folder).as_posix()
         if kind == "link":
-            files[relative] = f"link:{os.readlink(path)}"
+            files[relative] = f"link:{_inner_target(path)}"
         elif kind == "packages":
             files[relative] = f"packages:{_listing(path)}"
         else:
@@ -115,12 +115,26 @@ def _kind_of_link(path: Path, folder: Path) -> str:
     return "packages" if os.path.isdir(target) else "file"
 
 
+def _inner_target(path: Path) -> str:
+    """Where a link inside the folder leads, relative, so that it leads there in a copy, too."""
+    target = os.readlink(path)
+    if not os.path.isabs(target):
+        return target
+    return os.path.relpath(os.path.realpath(path), os.path.realpath(path.parent))
+
+
 def _listing(folder: Path) -> str:
     total = hashlib.sha256()
     for base, folders, names in os.walk(folder):
         folders.sort()
-        for name in sorted(names):
+        for name in sorted([*names, *folders]):
             path = os.path.join(base, name)
             found = os.lstat(path)
-            total.update(f"{path}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
+            if stat.S_ISLNK(found.st_mode):
+                told = f"{path}\0{os.readlink(path)}\n"
+            elif stat.S_ISDIR(found.st_mode):
+                continue
+            else:  # the time of change cannot be set back
+                told = f"{path}\0{found.st_size}\0{found.st_mtime_ns}\0{found.st_ctime_ns}\n"
+            total.update(told.encode("utf-8", "surrogateescape"))
     return total.hexdigest()

@@ -23,7 +23,7 @@ class Trust:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._here: dict[str, str] = {}
+        self._here: dict[str, str | None] = {}
 
     def state(self, folder: Path, digest: str) -> TrustState:
         """Whether a folder with this content may run.
@@ -49,8 +49,8 @@ class Trust:
             self._store.put(_SPACE, str(folder), json.dumps(digest).encode())
 
     def take(self, folder: Path) -> None:
-        """Trust a folder no more."""
-        self._here.pop(str(folder), None)
+        """Trust a folder no more; in a store that cannot be written, for this process."""
+        self._here[str(folder)] = None
         if not self._store.read_only:
             self._store.delete(_SPACE, str(folder))
 

@@ -135,7 +135,7 @@ def test_clear_keeps_what_is_in_use(folder: Path, tmp_path: Path) -> None:
     first = copies.take(folder)
     (folder / "main.py").write_text("print(2)")
     second = copies.take(folder)
-    copies.hold(second)
+    copies.release(first)
     copies.clear()
     assert not first.folder.exists()
     assert second.folder.exists()

@@ -98,7 +98,7 @@ def resolve_config(
         else:
             source, value = "default", _typed(key, key.default)
         if value is not None:
-            values[name], sources[name] = _guarded(name, value), source
+            values[name], sources[name] = _guarded(key, value), source
     told, source = next(
         ((layer[w], name) for name, layer in layers for w in DEBUG_NAMES if w in layer),
         (debug, "default"),
@@ -126,8 +126,9 @@ def _is_true(value: Any) -> bool:
     return str(value).strip().lower() == "true"
 
 
-def _guarded(name: str, value: Any) -> Any:
-    return SecretStr(value) if isinstance(value, str) and is_secret_name(name) else value
+def _guarded(key: ConfigKey, value: Any) -> Any:
+    secret = key.secret or (is_secret_name(key.name) and not isinstance(value, bool))
+    return SecretStr(_as_text(value)) if secret else value
 
 
 def _plain(value: Any) -> Any:

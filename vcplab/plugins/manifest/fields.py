@@ -101,6 +101,8 @@ def config_keys(content: Mapping[str, Any]) -> tuple[ConfigKey, ...]:
                 str(entry.get("type") or "string"),
                 entry.get("default"),
                 text(entry, "description"),
+                secret=entry.get("secret") is True
+                or "password" in (entry.get("format"), entry.get("type")),
             )
         )
     return tuple(keys)

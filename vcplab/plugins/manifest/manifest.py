@@ -63,12 +63,14 @@ class ConfigKey:
         type: ``integer``, ``boolean`` or anything else, which is text.
         default: The lowest layer of the cascade; None if there is none.
         description: What it means.
+        secret: Whether the schema says that it is a secret.
     """
 
     name: str
     type: str = "string"
     default: Any = None
     description: str = ""
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
