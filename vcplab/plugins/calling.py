@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from vcplab.core.clock import current_clock
 from vcplab.core.errors import InvalidInputError, VCPError, VCPErrorCode
-from vcplab.core.loop import blocking, on_library_loop, submit
+from vcplab.core.loop import blocking, on_library_loop, submit, to_worker
 from vcplab.core.trace import span
 from vcplab.plugins.events import PluginErrorEvent, PluginExecuted
 from vcplab.plugins.failures import ContractError, ToolTimeoutError
 from vcplab.plugins.hosts.base import Call, Version
+from vcplab.plugins.jsonable import jsonable
 from vcplab.plugins.parameters import check_arguments
 from vcplab.plugins.plugin import Plugin
 from vcplab.plugins.shown import PartsResult
@@ -33,7 +34,7 @@ from vcplab.protocol.results import (
 if TYPE_CHECKING:
     from vcplab.plugins.manager import PluginManager
 
-__all__ = ["Caller", "jsonable"]
+__all__ = ["Caller"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +191,14 @@ class Caller:
         self, task: Task, arguments: dict[str, Any], timeout: float | None, origin: str
     ) -> None:
         reply = task.reply
-        result, state = await self._execute(
-            task.tool, arguments, timeout, origin, silent=False, task=task
-        )
+        try:
+            result, state = await self._execute(
+                task.tool, arguments, timeout, origin, silent=False, task=task
+            )
+        except BaseException as error:
+            told = f"{type(error).__name__}: {error}"
+            task.finish("failed", ToolResult(task.tool, success=False, error=told))
+            raise
         # An asynchronous plugin answered and goes on: its host ends the task.
         if task.reply is reply:
             task.finish(state, result)
@@ -211,14 +217,18 @@ class Caller:
         maid = given.get("maid") if isinstance(given.get("maid"), str) else None
         try:
             output = await self._run(name, given, timeout, origin, silent, task)
-            final = normalise_output(
-                jsonable(output.raw), source=output.source, maid=maid, tool=name
-            )
+            raw = await self._as_json(output)
+            final = normalise_output(raw, source=output.source, maid=maid, tool=name)
         except VCPError as error:
             late = isinstance(error, ToolTimeoutError)
             return _failed(error, name, maid), "timed_out" if late else "failed"
         result = ToolResult(name, final, maid=maid, timestamp=final.get("timestamp"))
         return result, "succeeded"
+
+    async def _as_json(self, output: _Output) -> Any:
+        if output.source == "stdio":  # it came as JSON
+            return output.raw
+        return await to_worker(jsonable, output.raw)
 
     async def _run(
         self,
@@ -258,6 +268,8 @@ class Caller:
             try:
                 output = await self._on(plugin, version, call)
             except Exception as error:
+                if isinstance(error, ToolFailure):
+                    manager.masking.failure(error)
                 self._count(plugin, began, given, error)
                 raise
             self._count(plugin, began, given, None, output.raw)
@@ -373,25 +385,3 @@ def _moment(text: str) -> datetime:
     raise InvalidInputError(
         f"{text!r} is no time.", where="timely_contact", next_step="write YYYY-MM-DD-HH:mm"
     )
-
-
-def jsonable(value: Any) -> Any:
-    """A value as JSON: frames as rows, arrays as lists, anything else as its text.
-
-    Args:
-        value: The value.
-    """
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [jsonable(item) for item in value]
-    convert: Callable[..., Any]
-    for method, arguments in (("model_dump", {"mode": "json"}), ("to_dict", {}), ("tolist", {})):
-        convert = getattr(value, method, None)  # type: ignore[assignment]
-        if callable(convert) and not isinstance(value, type):
-            if type(value).__name__ == "DataFrame":
-                arguments = {"orient": "records"}
-            return jsonable(convert(**arguments))
-    return str(value)

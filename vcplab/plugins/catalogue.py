@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from vcplab.core.errors import NotFoundError, VCPErrorCode
+from vcplab.core.errors import NotFoundError, StateError, VCPErrorCode
 from vcplab.plugins.failures import PluginUnavailableError
 from vcplab.plugins.plugin import Plugin, PluginRow, PluginState
 from vcplab.protocol.results import unknown_tool
@@ -24,6 +24,7 @@ class Catalogue:
         self.lock = threading.RLock()
         self._plugins: dict[str, Plugin] = {}
         self._holders: dict[str, Plugin] = {}
+        self.closed = False
 
     def __iter__(self) -> Iterator[Plugin]:
         with self.lock:
@@ -78,7 +79,9 @@ class Catalogue:
         """
         plugin = self._holders.get(name) or self._holders.get(name.strip())
         if plugin is None:
-            near = get_close_matches(name, self._holders, n=1, cutoff=0.6)
+            folded = {known.casefold(): known for known in self._holders}
+            near = [folded[word]] if (word := name.strip().casefold()) in folded else []
+            near = near or get_close_matches(name, self._holders, n=1, cutoff=0.6)
             hint = f"did you mean {near[0]!r}? " if near else ""
             known = ", ".join(list(self._holders)[:20]) or "none yet"
             raise NotFoundError(
@@ -150,6 +153,12 @@ class Catalogue:
             NotFoundError: There is none.
             PluginUnavailableError: It may not or cannot be called; the error says why.
         """
+        if self.closed:
+            raise StateError(
+                f"{name} cannot be called: its lab was closed.",
+                where=name,
+                next_step="open the lab again, lab = vl.Lab(path), and use that one",
+            )
         plugin = self.get(name)
         state, why = self.state(plugin)
         if state != "ready":

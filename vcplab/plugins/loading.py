@@ -244,7 +244,8 @@ class Loader:
 
     def _swap(self, plugin: Plugin, version: Version) -> None:
         manager = self._manager
-        assert version.snapshot is not None and plugin.folder is not None
+        assert version.snapshot is not None
+        assert plugin.folder is not None
         with manager.catalogue.lock:
             # Making it took a while, and its user may have thought better of it meanwhile.
             state = manager.trusted.state(plugin.folder, version.snapshot.tree.digest)

@@ -36,6 +36,7 @@ from vcplab.plugins.manifest import (
     Config,
     find_plugins,
 )
+from vcplab.plugins.masking import Masking
 from vcplab.plugins.plugin import Plugin, PluginRow
 from vcplab.plugins.preprocessors import Preprocessors
 from vcplab.plugins.records import Records
@@ -65,6 +66,7 @@ class PluginManager(RegisteringManager):
         statics: The values of static plugins.
         async_results: The reports of tasks, for prompts.
         records: What is remembered between sessions.
+        masking: Keeps secrets of plugins out of what is written down.
 
     Args:
         workspace: Where snapshots, trust and records are kept; None for this process only.
@@ -81,13 +83,15 @@ class PluginManager(RegisteringManager):
         store, home = self._places(workspace)
         self.records = Records(store)
         self.trusted = Trust(store)
-        self.tasks = Tasks(store)
+        self.masking = Masking()
+        self.tasks = Tasks(store, self.masking.text)
         self._callbacks = Callbacks(self.tasks, self._reported)
         self.stdio = StdioHost(
             self.tasks,
             self._callbacks.url,
             debug=lambda: self.debug,
             admin_code=lambda: self.admin_code,
+            learn=self.masking.learn,
         )
         self.remote = RemoteHost()
         kernel = KernelHost()
@@ -312,6 +316,7 @@ class PluginManager(RegisteringManager):
 
     def log(self, plugin: Plugin, line: str) -> None:
         """Write a line to a plugin's log."""
+        line = self.masking.text(line)
         plugin.lines.append(line)
         self.events.publish(PluginLogged(plugin=plugin.name, line=line))
 
@@ -327,6 +332,7 @@ class PluginManager(RegisteringManager):
             self._temporary.cleanup()
 
     async def _aclose(self) -> None:
+        self.catalogue.closed = True
         await self._reloader.close()
         self.statics.close()
         self.tasks.close()

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from vcplab.core.display import html_table, style_block
 from vcplab.core.errors import InvalidDataError, StateError, VCPError
 from vcplab.core.files import write_atomic
-from vcplab.plugins.calling import Caller, jsonable
+from vcplab.plugins.calling import Caller
 from vcplab.plugins.events import PluginErrorEvent, PluginExecuted
+from vcplab.plugins.jsonable import jsonable
 from vcplab.plugins.manager import PluginManager
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ __all__ = ["Statics", "checked_cron", "fold_blocks"]
 
 _LATE: Final = 60.0
 _FOLD: Final = re.compile(
-    r"^\[===vcp_fold:\s*([0-9]+(?:\.[0-9]+)?)\s*(?:::desc:\s*(.*?))?\s*===\]\s*$", re.M
+    r"^\[===vcp_fold:\s*([0-9]+(?:\.[0-9]+)?)\s*(?:::desc:\s*(.*?))?\s*===\]\s*$", re.MULTILINE
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
@@ -13,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from vcplab.core.clock import current_clock
 from vcplab.core.display import html_card, style_block
-from vcplab.core.errors import NotFoundError, OperationTimeoutError
+from vcplab.core.errors import NotFoundError, OperationTimeoutError, VCPError
 from vcplab.core.store import Store
 from vcplab.protocol.results import ToolResult
 
@@ -23,6 +24,7 @@ TaskState: TypeAlias = Literal[
     "running", "pending", "succeeded", "failed", "cancelled", "timed_out", "lost"
 ]
 _ENDED: Final = frozenset({"succeeded", "failed", "cancelled", "timed_out", "lost"})
+_logger = logging.getLogger(__name__)
 _SPACE: Final = "plugin-tasks"
 _MOST: Final = 1000
 
@@ -168,17 +170,18 @@ class Tasks:
 
     Args:
         store: Where their records are kept.
+        mask: Takes secrets out of a text.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, mask: Callable[[str], str] = str) -> None:
         self._store = store
+        self._mask = mask
         self._lock = threading.Lock()
         self._tasks: dict[tuple[str, str], Task] = {}
         self._earlier: dict[str, dict[str, Any]] = {}
-        for key in store.keys(_SPACE):
-            data = store.get(_SPACE, key)
-            if data is not None:
-                self._earlier[key] = json.loads(data)
+        for key, data in store.get_many(_SPACE, store.keys(_SPACE)).items():
+            self._earlier[key] = json.loads(data)
+        self._forget_old()
 
     def new(self, tool: str, arguments: Mapping[str, Any], id: str) -> Task:
         """Begin a task.
@@ -260,8 +263,18 @@ class Tasks:
     def _keep(self, task: Task) -> None:
         if self._store.read_only:
             return
-        data = json.dumps(task.to_dict(), ensure_ascii=False, default=str)
-        self._store.put(_SPACE, f"{task.tool}::{task.id}", data.encode())
+        data = self._mask(json.dumps(task.to_dict(), ensure_ascii=False, default=str))
+        try:
+            self._store.put(_SPACE, f"{task.tool}::{task.id}", data.encode("utf-8", "replace"))
+        except (OSError, VCPError) as error:  # a full disk must not end what it tells of
+            _logger.warning("the task %s of %s was not recorded: %s", task.id, task.tool, error)
+
+    def _forget_old(self) -> None:
+        old = sorted(self._earlier, key=lambda key: str(self._earlier[key].get("startedAt")))
+        for key in old[:-_MOST]:
+            del self._earlier[key]
+            if not self._store.read_only:
+                self._store.delete(_SPACE, key)
 
     def __repr__(self) -> str:
         running = sum(not task.done for task in self)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from vcplab.plugins.hosts.base import Call, Version
-from vcplab.plugins.hosts.children import Children, timed_out
+from vcplab.plugins.hosts.children import Children, stopped, timed_out
 from vcplab.plugins.hosts.replies import FirstReply, exit_code, read_reply
 from vcplab.plugins.processes import Child
 from vcplab.plugins.tasks import Task, Tasks
@@ -81,6 +81,8 @@ class AsynchronousCalls:
             patience = min(limit, _SILENT) if call.silent else limit
             either: set[asyncio.Future[Any]] = {replied, ended}
             await asyncio.wait(either, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if task.done or child.stopped:
+                raise stopped(call)
             if replied.done():
                 reply = replied.result()
             elif ended.done():
@@ -89,13 +91,13 @@ class AsynchronousCalls:
                 reply = {"status": "success", "result": None}
             else:
                 raise timed_out("initial response timed out.", call)
+            child.mute()  # its reply is known; the rest is its own business
+            self._settle(task, reply, call)
         except BaseException as error:
             ended.cancel()
             await self._children.close(child)
             task.finish("failed", ToolResult(call.tool, success=False, error=str(error)))
             raise
-        child.mute()  # its reply is known; the rest is its own business
-        self._settle(task, reply, call)
         version.enter()  # the version lives on for as long as the task does
         promised = task.id != given
         watch = self._watch(version, call, task, child, ended, until, promised)

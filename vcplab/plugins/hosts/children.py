@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from vcplab.plugins.runners import runner_path
 from vcplab.plugins.snapshots import project_base
 from vcplab.protocol.results import ToolFailure
 
-__all__ = ["Children", "timed_out"]
+__all__ = ["Children", "stopped", "timed_out"]
 
 
 class Children:
@@ -33,6 +33,7 @@ class Children:
         callback_url: Gives the ``CALLBACK_BASE_URL`` of a plugin.
         debug: Says whether ``DebugMode`` is on unless a plugin's settings say otherwise.
         admin_code: Gives the administrator's code, or None.
+        learn: Told of the secrets that a child is given.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class Children:
         callback_url: Callable[[str], Awaitable[str]],
         debug: Callable[[], bool],
         admin_code: Callable[[], str | None],
+        learn: Callable[[Iterable[str]], object],
     ) -> None:
         self.limits = Limits()
         self._callback_url = callback_url
         self._debug = debug
         self._admin_code = admin_code
+        self._learn = learn
         self._running: dict[Child, tuple[Version, LogLines]] = {}
 
     async def start(
@@ -73,7 +76,9 @@ class Children:
             manifest, folder, os.environ, version.overrides, debug=self._debug()
         )
         project = project_base(version.source) if version.source is not None else None
-        environment = child_environment(config, project, await self._extra(manifest))
+        extra = await self._extra(manifest)
+        self._learn([*config.secrets(), *_secrets_of(extra)])
+        environment = child_environment(config, project, extra)
         try:
             if manifest.entry.command is not None:
                 command, data = _commanded(version, call.arguments)
@@ -107,6 +112,7 @@ class Children:
         """End every child, or those of one version."""
         for child, (its, _) in list(self._running.items()):
             if version is None or its is version:
+                child.stopped = True
                 await self.close(child)
 
     async def _extra(self, manifest: Manifest) -> dict[str, str]:
@@ -119,6 +125,22 @@ class Children:
             if code is not None:
                 extra["DECRYPTED_AUTH_CODE"] = code
         return extra
+
+
+def _secrets_of(extra: Mapping[str, str]) -> list[str]:
+    """The administrator's code, and what makes the callback address unguessable."""
+    token = extra.get("CALLBACK_BASE_URL", "").rpartition("/")[2]
+    return [secret for secret in (token, extra.get("DECRYPTED_AUTH_CODE")) if secret]
+
+
+def stopped(call: Call) -> ToolFailure:
+    """The failure of a call that we ended ourselves: its plugin has done nothing wrong."""
+    return execution_failure(
+        ToolFailure,
+        f'Plugin "{call.tool}" was stopped while it ran.',
+        call.tool,
+        "it was cancelled or unloaded, or the lab was closed",
+    )
 
 
 def timed_out(what: str, call: Call) -> ToolFailure:

@@ -71,7 +71,12 @@ class KernelHost:
                 return await self._run(tool, arguments)
         except ToolFailure:
             raise
-        except Exception as error:
+        except asyncio.CancelledError as error:
+            here = asyncio.current_task()
+            if here is not None and here.cancelling():
+                raise
+            raise self._failed(call, error) from error  # its own, not ours
+        except (Exception, SystemExit) as error:
             if limit is None or scope is None or not scope.expired():
                 raise self._failed(call, error) from error
             raise execution_failure(
@@ -91,7 +96,7 @@ class KernelHost:
         # A plain function around an asynchronous one gives what is still to be awaited.
         return await made if inspect.isawaitable(made) else made
 
-    def _failed(self, call: Call, error: Exception) -> ToolFailure:
+    def _failed(self, call: Call, error: BaseException) -> ToolFailure:
         # The frames of the cell, not ours.
         frames = traceback.extract_tb(error.__traceback__)
         own = [i for i, frame in enumerate(frames) if frame.filename == _HERE]
@@ -108,7 +113,10 @@ class KernelHost:
         if here is not None:
             here.set(traceback=text)
         call.log(text)
-        message = f"{type(error).__name__}: {error}"
+        try:
+            message = f"{type(error).__name__}: {error}"
+        except Exception:  # an exception whose text fails is still one
+            message = type(error).__name__
         return execution_failure(
             ToolFailure,
             message,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from vcplab.plugins.failures import ContractError, execution_failure
 from vcplab.plugins.hosts.asynchronous import AsynchronousCalls
 from vcplab.plugins.hosts.base import Call, Version
-from vcplab.plugins.hosts.children import Children, timed_out
+from vcplab.plugins.hosts.children import Children, stopped, timed_out
 from vcplab.plugins.hosts.replies import exit_code, read_reply
 from vcplab.plugins.processes import Ending, Limits
 from vcplab.plugins.tasks import Tasks
@@ -29,6 +29,7 @@ class StdioHost:
         callback_url: Gives the ``CALLBACK_BASE_URL`` of a plugin.
         debug: Says whether ``DebugMode`` is on unless a plugin's settings say otherwise.
         admin_code: Gives the administrator's code, or None.
+        learn: Told of the secrets that plugins are given.
     """
 
     source: ClassVar[OutputSource] = "stdio"
@@ -40,8 +41,9 @@ class StdioHost:
         *,
         debug: Callable[[], bool] = lambda: False,
         admin_code: Callable[[], str | None] = lambda: None,
+        learn: Callable[[Iterable[str]], object] = lambda _: None,
     ) -> None:
-        self._children = Children(callback_url, debug, admin_code)
+        self._children = Children(callback_url, debug, admin_code, learn)
         self._asynchronous = AsynchronousCalls(self._children, tasks)
 
     @property
@@ -162,8 +164,11 @@ class StdioHost:
         child = await self._children.start(version, call, **options)
         try:
             async with asyncio.timeout(limit):
-                return await child.wait()
+                ending = await child.wait()
         except TimeoutError:
             return None
         finally:
             await self._children.close(child)
+        if child.stopped:
+            raise stopped(call)
+        return ending

@@ -73,11 +73,12 @@ class _Pipes(SubprocessStreamProtocol):
 
 
 class Child:
-    """A running child. Made by `start`; must be ended by `end`, whatever happens.
+    """A running child. Made by `start`; must be closed by `close`, whatever happens.
 
     Attributes:
         mark: The mark of its call.
         output: What it wrote so far.
+        stopped: Whether it is being ended by us, for no fault of its own.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Child:
     ) -> None:
         self.mark = mark
         self.output = bytearray()
+        self.stopped = False
         self._process = process
         self._exited = exited
         self._limits = limits
@@ -194,14 +196,14 @@ class Child:
         """End it and all that it started; may be called again."""
         if self._process.returncode is None:
             self._seen |= descendants(self.pid)
+            if sys.platform == "win32":  # the tree first: without its root it is none
+                _end_tree(self._process.pid)
             with suppress(ProcessLookupError):
                 self._process.kill()
-            if sys.platform == "win32":
-                _end_tree(self._process.pid)
         if not self._ended:
             self._ended = True
             guard().end(self.mark, self._process.pid)
-            kill(self._seen)
+            kill(dict(self._seen))  # it is still added to, on the loop
 
     async def close(self) -> None:
         """`end`, and wait until nothing of ours is left of it."""
