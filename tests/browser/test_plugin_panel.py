@@ -183,7 +183,7 @@ class Facet:
             raise InvalidInputError("It has no manifest.", where=name, next_step="put it back")
         self.set(name, version=f"1.0.{self.reloads}")
 
-    def submit(self, name, args):
+    def submit(self, name, args, origin=""):
         if args.get("command") != "tray":
             args = check_arguments(self.parameters(name), args, name)
         task = Task(name, args, uuid.uuid4().hex)

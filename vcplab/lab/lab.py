@@ -61,6 +61,7 @@ class Lab:
                 self.settings = Settings.load(self.workspace.path, **settings)
                 self.trace = TraceFacet(self.workspace, self.settings)
                 self.plugins = PluginsFacet(self.workspace)
+                self.plugins.masking.on_secret(self.trace.recorder.redactor.add)
                 self.plugins.events.subscribe(PluginPush, self._pushed)
                 self.tools = ToolsFacet(self.plugins)
                 self.variables = lab_variables(self.plugins)
@@ -139,13 +140,13 @@ class Lab:
         found = self.plugins.function_of(name if isinstance(name, str) else tool)
         if found is None:
             return export_function(tool, to)
-        function, manifest = found
+        tool, timeout = found
         return export_function(
-            function,
+            tool.function,
             to,
-            name=manifest.name,
-            description=manifest.raw.get("description"),
-            timeout=manifest.timeout,
+            name=tool.spec.name,
+            description=tool.spec.description or None,
+            timeout=timeout,
         )
 
     def gc(self) -> GcReport:
@@ -163,9 +164,11 @@ class Lab:
         with _opening:
             if _open.get(str(self.workspace.path)) is self:
                 del _open[str(self.workspace.path)]
-        self.plugins.close()
-        self.trace.close()
-        self.workspace.close()
+        try:
+            self.plugins.close()
+        finally:
+            self.trace.close()
+            self.workspace.close()
 
     def _pushed(self, push: PluginPush) -> None:
         """The report of a task stands in VCPLog, as on a server whose clients it is pushed to."""

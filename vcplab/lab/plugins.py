@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vcplab.core.display import html_table, style_block, view
 from vcplab.core.errors import InvalidInputError
-from vcplab.core.events import Subscription
 from vcplab.core.workspace import Workspace
 from vcplab.plugins.archives import unpack_plugin
 from vcplab.plugins.bundled import bundled_folder, entry_point_folders
@@ -50,8 +50,8 @@ class PluginsFacet(PluginManager):
         self.channels = PluginChannels(self, self.caller)
         self.installed = InstalledPlugins(workspace)
         self.preprocessors.set_order(self.records.order())
+        self.restore()
         if not workspace.read_only:
-            self.restore()
             self.loader.clear()
 
     def discover(self) -> list[PluginRow]:
@@ -93,9 +93,14 @@ class PluginsFacet(PluginManager):
         """
         self._workspace.require_writable()
         folder = unpack_plugin(Path(source).expanduser(), self.installed.downloaded)
-        rows = self.add(folder, trust=True if trust else None)
-        self.installed.note(rows[0], folder, source)
-        return rows[0]
+        try:
+            (row,) = self.add(folder, trust=True if trust else None)
+            self.installed.note(row, folder, source)
+        except BaseException:
+            self.records.drop_root(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return row
 
     def uninstall(self, name: str) -> None:
         """Take a plugin away and delete its folder, if it was installed into the lab.
@@ -114,7 +119,7 @@ class PluginsFacet(PluginManager):
         assert plugin.folder is not None
         self.trusted.take(plugin.folder)
         self.records.drop_root(plugin.folder)
-        self.installed.delete(name, plugin.folder)
+        self.installed.delete(plugin.folder)
 
     def submit(self, name: str, args: dict[str, Any] | None = None, **options: Any) -> Task:
         """Call a tool in the background; see `Caller.submit`."""
@@ -144,10 +149,6 @@ class PluginsFacet(PluginManager):
             return lambda given: self.preprocessor(given, name=name)
         self.preprocessors.add(name or function.__name__, function)
         return function
-
-    def on_change(self, callback: Callable[[Any], object]) -> Subscription:
-        """Listen to everything that happens to plugins; called in the thread where it happens."""
-        return super().on_change(callback)
 
     def to_frame(self) -> pd.DataFrame:
         """A row for each plugin, with the columns of `PluginRow` that fit a table; times in ms."""

@@ -63,7 +63,7 @@ class Door:
 
     prefix: str
     app: App
-    token: str | None
+    token: str | None = field(repr=False)
     origins: frozenset[str]
     body_limit: int
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)

@@ -20,7 +20,7 @@ from vcplab.plugins._sources import open_source
 
 __all__ = ["MANIFESTS", "Limits", "unpack_plugin"]
 
-MANIFESTS = ("plugin-manifest.json", "manifest.json", "plugin.toml")
+MANIFESTS = ("plugin-manifest.json", "manifest.json")
 """A folder with one of these files is a plugin's."""
 
 

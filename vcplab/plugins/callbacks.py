@@ -25,6 +25,7 @@ PREFIX: Final = "/plugin-callback"
 _NAMES: Final = ("pluginName", "PLUGIN_NAME_FOR_CALLBACK")
 _TASKS: Final = ("taskId", "task_id", "TaskId", "requestId")
 _LIMIT: Final = 20 * 2**20
+_LONGEST: Final = 200
 
 
 class Callbacks:
@@ -112,7 +113,7 @@ class Callbacks:
         task = task or str(next((body[k] for k in _TASKS if body.get(k)), ""))
         if plugin != owner:
             return JSONResponse({"error": "this address is another plugin's"}, status_code=403)
-        if not task:
+        if not task or len(task) > _LONGEST:
             return JSONResponse({"error": "the report names no task"}, status_code=400)
         self.report(plugin, task, body)
         return JSONResponse({"status": "success", "message": "Callback received"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter_ns
@@ -18,6 +17,7 @@ from vcplab.plugins.events import PluginErrorEvent, PluginExecuted
 from vcplab.plugins.failures import ContractError, ToolTimeoutError
 from vcplab.plugins.hosts.base import Call, Version
 from vcplab.plugins.jsonable import jsonable
+from vcplab.plugins.manifest import check_command
 from vcplab.plugins.parameters import check_arguments
 from vcplab.plugins.plugin import Plugin
 from vcplab.plugins.shown import PartsResult
@@ -312,6 +312,8 @@ class Caller:
         if manifest.host == "kernel":  # a function binds by its hints
             return given
         command = manifest.command_of(given)
+        if command is None:
+            check_command(manifest, given)
         parameters = manifest.parameters_of(command)
         open_ended = command.open_ended if command is not None else True
         return check_arguments(parameters, given, manifest.name, open_ended=open_ended)
@@ -375,13 +377,15 @@ def _failed(error: VCPError, name: str, maid: str | None) -> ToolResult:
 def _moment(text: str) -> datetime:
     now = current_clock().now()
     for form in ("%Y-%m-%d-%H:%M", "%Y-%m-%d-%H:%M:%S"):
-        with suppress(ValueError):
+        try:
             due = datetime.strptime(text.strip(), form).replace(tzinfo=now.tzinfo)
-            if due > now:
-                return due
-            raise InvalidInputError(
-                f"{text} is past.", where="timely_contact", next_step="give a time in the future"
-            )
+        except ValueError:
+            continue
+        if due > now:
+            return due
+        raise InvalidInputError(
+            f"{text} is past.", where="timely_contact", next_step="give a time in the future"
+        )
     raise InvalidInputError(
         f"{text!r} is no time.", where="timely_contact", next_step="write YYYY-MM-DD-HH:mm"
     )

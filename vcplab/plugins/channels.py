@@ -36,6 +36,7 @@ class PluginChannels(Channels):
         "vcp:plugin:disable": "disable",
         "vcp:plugin:reload": "reload",
         "vcp:plugin:loadFromPath": "load_from_path",
+        "vcp:plugin:getPluginsDir": "get_plugins_dir",
         "vcp:plugin:getConfig": "get_config",
         "vcp:plugin:updateConfig": "update_config",
         "vcp:plugin:getPlaceholders": "get_placeholders",
@@ -56,6 +57,7 @@ class PluginChannels(Channels):
         "vcp:preprocessor:get-order": "get_order",
         "vcp:preprocessor:set-order": "set_order",
         "vcp:preprocessor:get-info": "get_info",
+        "vcp:preprocessor:reload": "reload_preprocessors",
     }
 
     def __init__(self, manager: PluginManager, caller: Caller) -> None:
@@ -107,6 +109,10 @@ class PluginChannels(Channels):
     def load_from_path(self, path: str) -> list[dict[str, Any]]:
         """Add a folder; what was not trusted before does not run."""
         return [_told(row) for row in self._manager.add(path)]
+
+    def get_plugins_dir(self) -> list[str]:
+        """The folders that were added."""
+        return [str(root) for root, _ in self._manager.records.roots()]
 
     def get_config(self, name: str) -> dict[str, Any]:
         """The settings of a plugin, secrets hidden."""
@@ -204,6 +210,13 @@ class PluginChannels(Channels):
             {"name": name, "description": known.get(name, ""), "order": place}
             for place, name in enumerate(self.get_order())
         ]
+
+    def reload_preprocessors(self) -> list[str]:
+        """Load the preprocessors that have a folder anew; the order in force."""
+        for row in self._manager.rows():
+            if row.type == "messagePreprocessor" and row.state == "ready":
+                self._manager.reload(row.name)
+        return self.get_order()
 
 
 class PluginRuntime:

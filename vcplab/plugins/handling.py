@@ -13,8 +13,8 @@ from vcplab.core.display import html_table, style_block
 from vcplab.core.errors import InvalidInputError
 from vcplab.core.loop import blocking, on_library_loop
 from vcplab.core.trace import span
-from vcplab.protocol.dialect import Dialect
-from vcplab.protocol.requests import ParsedAnswer, ToolRequest, VCPProtocolParser
+from vcplab.protocol.dialect import Dialect, checked_dialect
+from vcplab.protocol.requests import ParsedAnswer, Skipped, ToolRequest, VCPProtocolParser
 from vcplab.protocol.results import (
     ToolResult,
     archery_failure,
@@ -58,6 +58,11 @@ class Handled:
         return tuple(self.answer.requests)
 
     @property
+    def notes(self) -> tuple[Skipped, ...]:
+        """What looked like a request and was passed over, and why."""
+        return self.answer.skipped
+
+    @property
     def text(self) -> str:
         """The message's text; empty if there is none."""
         content = self.message["content"] if self.message is not None else ""
@@ -75,13 +80,14 @@ class Handled:
         """The verbose blocks of requests with ``ink: mark_history`` (facts/vcp-protocol §1.2)."""
         return tuple(
             verbose_block(result)
-            for request, result in zip(self.requests, self.results, strict=True)
+            for request, result in zip(self.requests, self.results, strict=False)
             if request.ink
         )
 
     def __repr__(self) -> str:
         failed = sum(not result.success for result in self.results)
-        return f"<Handled {len(self.results)} requests, {failed} failed>"
+        notes = f", {len(self.notes)} passed over" if self.notes else ""
+        return f"<Handled {len(self.results)} requests, {failed} failed{notes}>"
 
     def _repr_html_(self) -> str:
         rows = [
@@ -95,6 +101,9 @@ class Handled:
         ]
         caption = self.skipped or f"{len(rows)} requests"
         table = html_table(["tool", "arguments", "", "result"], rows, caption=caption)
+        if self.notes:
+            notes = [(note.reason, note.text[:200], note.hint) for note in self.notes]
+            table += html_table(["passed over", "text", "hint"], notes)
         return style_block() + table
 
 
@@ -138,6 +147,7 @@ class Handler:
         Raises:
             InvalidInputError: There is no such dialect.
         """
+        dialect = checked_dialect(dialect)
         parsed = (
             answer
             if isinstance(answer, ParsedAnswer)
@@ -186,7 +196,8 @@ class Handler:
                 request.timely_contact or "", request.name, arguments, timeout=timeout
             )
         except InvalidInputError as error:
-            return ToolResult(request.name, success=False, error=error.message)
+            told = f"{error.message} {error.next_step}"
+            return ToolResult(request.name, success=False, error=told)
         told = f"任务已安排在 {request.timely_contact} 执行 (ID: {task.id})。"
         return ToolResult(
             request.name,

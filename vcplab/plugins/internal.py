@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from vcplab.core.loop import to_worker
 from vcplab.plugins.events import InternalPluginExecute
 from vcplab.plugins.functions import describe_function
 from vcplab.plugins.hosts.kernel import FunctionTool
@@ -26,7 +27,9 @@ def answered_by(handler: Callable[..., Any]) -> FunctionTool:
     """
 
     async def run(**arguments: Any) -> Any:
-        made = handler(arguments)
+        if inspect.iscoroutinefunction(handler):
+            return await handler(arguments)
+        made = await to_worker(handler, arguments)
         return await made if inspect.isawaitable(made) else made
 
     return FunctionTool(run, describe_function(run))

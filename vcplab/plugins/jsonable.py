@@ -11,7 +11,7 @@ from typing import Any, Final
 __all__ = ["jsonable"]
 
 _DEEPEST: Final = 60
-_METHODS: Final = (
+_METHODS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("model_dump", {"mode": "json"}),  # pydantic
     ("to_dict", {}),
     ("tolist", {}),  # NumPy, also its scalars

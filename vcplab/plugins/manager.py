@@ -66,6 +66,7 @@ class PluginManager(RegisteringManager):
         statics: The values of static plugins.
         async_results: The reports of tasks, for prompts.
         records: What is remembered between sessions.
+        unloaded: Keys of plugins that were unloaded; a watched folder does not bring them back.
         masking: Keeps secrets of plugins out of what is written down.
 
     Args:
@@ -76,6 +77,7 @@ class PluginManager(RegisteringManager):
     def __init__(self, workspace: Workspace | None = None, *, debug: bool = False) -> None:
         super().__init__(debug=debug)
         self.admin_code: str | None = None
+        self.unloaded: set[str] = set()
         self.events = EventBus()
         self.preprocessors = Preprocessors(self.report_failure)
         self.async_results = AsyncResults()
@@ -172,6 +174,7 @@ class PluginManager(RegisteringManager):
                 next_step="give a folder with a plugin-manifest.json, or a folder of such folders",
             )
         self.records.put_root(root, watch=watch, lenient=lenient)
+        self.unloaded -= {str(one.folder) for one in found}
         plugins = [
             self.loader.add_folder(one, trust=trust, watch=watch, lenient=lenient) for one in found
         ]
@@ -180,7 +183,7 @@ class PluginManager(RegisteringManager):
                 self.loader.refresh(plugin, trust)
         self.loader.load(plugins)
         if watch:
-            self._reloader.watch(root)
+            self._reloader.watch(root, lenient=lenient)
         return [plugin.row(*self.catalogue.state(plugin)) for plugin in plugins]
 
     def restore(self) -> list[PluginRow]:
@@ -218,6 +221,7 @@ class PluginManager(RegisteringManager):
         plugin = self.catalogue.get(name)
         if plugin.folder is not None:
             self.records.drop_root(plugin.folder)
+        self.unloaded.add(plugin.key)
         self.loader.remove(plugin)
 
     def enable(self, name: str) -> PluginRow:

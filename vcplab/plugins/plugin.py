@@ -68,7 +68,8 @@ class Plugin:
     """A plugin's place in the manager.
 
     Attributes:
-        key: What tells it from all others: its folder, ``kernel:<name>`` or ``<node>:<name>``.
+        key: What tells it from all others: its folder, ``kernel:<name>`` or
+            ``node:<server>:<name>``.
         folder: Its folder; None for functions and other nodes' tools.
         manifest: Its manifest; None while it cannot be read.
         error: Why it cannot be read or loaded.
@@ -103,7 +104,9 @@ class Plugin:
         self.run_error: str | None = None
         self.lock = asyncio.Lock()
         self.overrides: dict[str, Any] = {}
-        self.source = str(folder) if folder is not None else key.partition(":")[0]
+        # "kernel:<name>", "node:<server>:<name>"
+        origin = key.removeprefix("node:").rpartition(":")[0]
+        self.source = str(folder) if folder is not None else origin
         self.lines: deque[str] = deque(maxlen=_LINES)
         self.calls = 0
         self.errors = 0

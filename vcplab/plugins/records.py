@@ -69,11 +69,10 @@ class Records:
     def reports(self) -> dict[tuple[str, str], dict[str, Any]]:
         """The reports of tasks, by plugin and task."""
         found = {}
-        for key in self._store.keys(_REPORTS):
+        keys = self._store.keys(_REPORTS)
+        for key, data in self._store.get_many(_REPORTS, keys).items():
             plugin, _, task = key.partition("::")
-            data = self._store.get(_REPORTS, key)
-            if data is not None:
-                found[plugin, task] = json.loads(data)
+            found[plugin, task] = json.loads(data)
         return found
 
     def put_report(self, plugin: str, task: str, body: Mapping[str, Any]) -> None:

@@ -71,8 +71,8 @@ class RegisteringManager(PluginDirectory):
         plugin = run(self.loader.aput(f"kernel:{spec.name}", manifest, tool))
         return plugin.row(*self.catalogue.state(plugin))
 
-    def function_of(self, tool: Any) -> tuple[Callable[..., Any], Manifest] | None:
-        """The function of a tool that was added as one, and its manifest.
+    def function_of(self, tool: Any) -> tuple[FunctionTool, float | None] | None:
+        """The function of a tool that was added as one, and its time limit in seconds.
 
         Args:
             tool: The tool's name, or the function itself.
@@ -92,7 +92,7 @@ class RegisteringManager(PluginDirectory):
                 and plugin.manifest is not None
                 and (named or target.function is tool)
             ):
-                return target.function, plugin.manifest
+                return target, plugin.manifest.timeout
         if named:
             raise InvalidInputError(
                 f"{tool} is no function of the notebook.",
@@ -153,7 +153,7 @@ class RegisteringManager(PluginDirectory):
 
     def unregister_all_distributed_tools(self, server_id: str) -> list[str]:
         """Take the tools of another node away; their names."""
-        gone = [p for p in self.catalogue if p.key.startswith(f"{server_id}:") and not p.folder]
+        gone = [p for p in self.catalogue if p.key == f"node:{server_id}:{p.name}"]
         for plugin in gone:
             self.loader.remove(plugin)
         return [plugin.name for plugin in gone]
@@ -219,6 +219,7 @@ async def _register(
                 where="processor",
                 next_step="pass processor=function, which takes messages and returns messages",
             )
+        manifest = dataclasses.replace(manifest, host="kernel")
         return await loader.aput(key, manifest, processor)
     if manifest.type == "service":
         return await loader.aput(key, manifest, given.get("module"))
@@ -229,6 +230,8 @@ async def _register(
         if handler is not None:
             target = answered_by(handler)
         return await loader.aput(key, manifest, target)
+    if manifest.host == "stdio":  # there is no folder that it could run from
+        manifest = dataclasses.replace(manifest, host="none")
     return await loader.aput(key, manifest, None)
 
 
@@ -251,7 +254,7 @@ async def _register_distributed(
             # A node's tool needs no entry point of its own: the node runs it.
             read = read_manifest({"entryPoint": {"command": "remote"}, **tool})
             manifest = dataclasses.replace(read, host="remote", cron=None)
-            await loader.aput(f"{server_id}:{manifest.name}", manifest, server_id)
+            await loader.aput(f"node:{server_id}:{manifest.name}", manifest, server_id)
         except VCPError as error:
             _logger.warning("a tool of %s was left out: %s", server_id, error)
         else:

@@ -84,7 +84,7 @@ class InstalledPlugins:
                 next_step=f'lab.plugins.unload("{plugin.name}") takes it away; its files stay',
             )
 
-    def delete(self, name: str, folder: Path) -> None:
+    def delete(self, folder: Path) -> None:
         """Delete an installed plugin's folder and its entry."""
         shutil.rmtree(folder)
         path = folder.relative_to(self.folder).as_posix()

@@ -47,43 +47,44 @@ class Reloader:
     def __init__(self, manager: PluginManager, loader: Loader) -> None:
         self._manager = manager
         self._loader = loader
-        self._roots: set[Path] = set()
+        self._roots: dict[Path, bool] = {}
         self._stop: asyncio.Event | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._edits: dict[Path, asyncio.Task[None]] = {}
         self._touched: dict[Path, float] = {}
         self._paths: dict[Path, set[Path]] = {}
 
-    def watch(self, root: Path) -> None:
-        """Watch one more folder."""
-        run(self._awatch(root))
+    def watch(self, root: Path, *, lenient: bool = False) -> None:
+        """Watch one more folder.
 
-    async def _awatch(self, root: Path) -> None:
-        if root in self._roots:
+        Args:
+            root: The folder.
+            lenient: How plugins that appear in it are read.
+        """
+        run(self._awatch(root, lenient))
+
+    async def _awatch(self, root: Path, lenient: bool) -> None:
+        known = root in self._roots
+        self._roots[root] = lenient
+        if known:
             return
-        self._roots.add(root)
-        await self._end_watcher()
+        earlier = self._watcher, self._stop
         ready = asyncio.Event()
         self._stop = asyncio.Event()
         self._watcher = asyncio.create_task(self._run(tuple(self._roots), self._stop, ready))
         await ready.wait()
+        # The earlier one ends only now: an edit between the two would be nobody's.
+        await _end_watcher(*earlier)
 
     async def close(self) -> None:
         """Watch nothing any more."""
         self._roots.clear()
-        await self._end_watcher()
+        await _end_watcher(self._watcher, self._stop)
+        self._watcher = None
         edits = list(self._edits.values())
         for edit in edits:
             edit.cancel()
         await asyncio.gather(*edits, return_exceptions=True)
-
-    async def _end_watcher(self) -> None:
-        watcher, self._watcher = self._watcher, None
-        if self._stop is not None:
-            self._stop.set()
-        if watcher is not None:
-            with suppress(asyncio.CancelledError):
-                await watcher
 
     async def _run(
         self, roots: tuple[Path, ...], stop: asyncio.Event, ready: asyncio.Event
@@ -115,13 +116,7 @@ class Reloader:
             self._touched[folder] = now
             self._paths.setdefault(folder, set()).add(path)
             if folder not in self._edits:
-                edit = asyncio.create_task(self._settle(folder))
-                self._edits[folder] = edit
-
-                def forget(_: asyncio.Task[None], folder: Path = folder) -> None:
-                    self._edits.pop(folder, None)
-
-                edit.add_done_callback(forget)
+                self._edits[folder] = asyncio.create_task(self._settle(folder))
 
     def _folder_of(self, path: Path) -> Path | None:
         """The plugin's folder that a path lies in, perhaps one that is still to be found."""
@@ -137,7 +132,26 @@ class Reloader:
         return None
 
     async def _settle(self, folder: Path) -> None:
-        """Wait until a folder keeps still, then load what it holds."""
+        """Load what a folder holds whenever it keeps still, until it was not touched again."""
+        try:
+            seen = None
+            while seen != self._touched[folder]:
+                await self._stillness(folder)
+                seen = self._touched[folder]
+                self._paths.pop(folder, None)
+                try:
+                    await self._apply(folder)
+                except (VCPError, OSError) as error:
+                    plugin = self._manager.catalogue.by_key(str(folder))
+                    name = plugin.name if plugin is not None else folder.name
+                    # Its row says so, too.
+                    _logger.info("%s was not reloaded: %s", name, error)
+                    self._manager.report_failure(name, error)
+        finally:
+            # At once, not by a callback: a touch after this begins anew.
+            self._edits.pop(folder, None)
+
+    async def _stillness(self, folder: Path) -> None:
         loop = asyncio.get_running_loop()
         until = loop.time() + _LONGEST
         while True:
@@ -145,20 +159,9 @@ class Reloader:
             left = self._touched[folder] + settle - loop.time()
             if left <= 0:
                 if loop.time() > until or not await to_worker(is_being_written, folder):
-                    break
+                    return
                 left = _LOOK
             await asyncio.sleep(left)
-        seen = self._touched[folder]
-        self._paths.pop(folder, None)
-        try:
-            await self._apply(folder)
-        except VCPError as error:
-            plugin = self._manager.catalogue.by_key(str(folder))
-            name = plugin.name if plugin is not None else folder.name
-            _logger.info("%s was not reloaded: %s", name, error)  # its row says so, too
-            self._manager.report_failure(name, error)
-        if self._touched[folder] != seen:  # it was edited meanwhile
-            await self._settle(folder)
 
     def _is_shorter(self, folder: Path) -> bool:
         """Whether a file that was touched is shorter than in the version that takes calls."""
@@ -175,13 +178,25 @@ class Reloader:
 
     async def _apply(self, folder: Path) -> None:
         plugin = self._manager.catalogue.by_key(str(folder))
-        found = _found(folder)
+        found = await to_worker(_found, folder)
         mine = next((one for one in found if one.folder == folder), None)
         if plugin is None:
+            root = next((root for root in self._roots if folder.is_relative_to(root)), folder)
             for one in found:
+                key = str(one.folder)
+                if self._manager.catalogue.by_key(key) or key in self._manager.unloaded:
+                    continue
                 # It was not there when its neighbours were trusted, so it is not trusted itself.
-                added = self._loader.add_folder(one, trust=None, watch=True)
+                added = await to_worker(
+                    self._loader.add_folder,
+                    one,
+                    trust=None,
+                    watch=True,
+                    lenient=self._roots.get(root, False),
+                )
                 await self._loader.aload([added])
+            return
+        if not plugin.watched:
             return
         if mine is None:
             await self._loader.aremove(plugin)
@@ -195,13 +210,14 @@ class Reloader:
             return
         if plugin.version is None:
             await self._first(plugin)
-        elif not self._same(plugin):
+        elif not await to_worker(self._same, plugin):
             await self._loader.areload(plugin)
 
     async def _first(self, plugin: Plugin) -> None:
         """It could not be loaded before; the edit may have mended it."""
         was_trusted = plugin.trust == "trusted"
-        self._loader.read_again(plugin, trust=True if was_trusted else None)
+        trust = True if was_trusted and plugin.watched else None
+        await to_worker(self._loader.read_again, plugin, trust=trust)
         await self._loader.aload([plugin])
 
     def _same(self, plugin: Plugin) -> bool:
@@ -214,6 +230,14 @@ class Reloader:
                 plugin.reload_error = None  # what was broken was taken back
             return same
         return False
+
+
+async def _end_watcher(watcher: asyncio.Task[None] | None, stop: asyncio.Event | None) -> None:
+    if stop is not None:
+        stop.set()
+    if watcher is not None:
+        with suppress(asyncio.CancelledError):
+            await watcher
 
 
 def _found(folder: Path) -> list[Found]:

@@ -49,7 +49,7 @@ class Task:
         self._lock = threading.Lock()
         self._state: TaskState = "running"
         self._result: ToolResult | None = None
-        self._stop: Callable[[], object] | None = None
+        self._stops: list[Callable[[], object]] = []
         self._done: Future[Task] = Future()
         self._callbacks: list[Callable[[Task], object]] = []
 
@@ -100,11 +100,11 @@ class Task:
         """Stop it and end its processes; False when it had ended."""
         if self.done:
             return False
-        stop = self._stop
+        stops = list(self._stops)
         ended = self.finish(
             "cancelled", ToolResult(self.tool, success=False, error="The task was cancelled.")
         )
-        if stop is not None:
+        for stop in stops:
             stop()
         return ended
 
@@ -117,8 +117,8 @@ class Task:
         function(self)
 
     def on_cancel(self, stop: Callable[[], object]) -> None:
-        """Say how it is stopped (for hosts)."""
-        self._stop = stop
+        """Say how it is stopped, beside what was said before (for hosts)."""
+        self._stops.append(stop)
 
     def answer(self, reply: Any) -> None:
         """Note the first answer: it goes on as ``pending``."""

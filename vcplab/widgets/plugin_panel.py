@@ -126,7 +126,7 @@ class PluginPanel(anywidget.AnyWidget):
             elif kind == "details":
                 self._show_details(str(key), self._row(key))
             elif kind in _ACTIONS:
-                getattr(self._facet, kind)(self._row(key).name)
+                getattr(self._facet, kind)(self._own_row(key).name)
                 self._must_look = True
             else:
                 problem = f"The panel does not know the request {kind!r}."
@@ -146,6 +146,17 @@ class PluginPanel(anywidget.AnyWidget):
             )
         return row
 
+    def _own_row(self, key: object) -> Any:
+        """A row whose plugin bears its name: others cannot be called by it."""
+        row = self._row(key)
+        if row.state == "clash":
+            raise InvalidInputError(
+                f"Another plugin bears the name {row.name!r}.",
+                where="panel",
+                next_step="unload that one first",
+            )
+        return row
+
     def _start(self, message: Mapping[str, Any]) -> None:
         run_id, arguments = message.get("run"), message.get("args")
         if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id) or run_id in self._runs:
@@ -159,8 +170,9 @@ class PluginPanel(anywidget.AnyWidget):
                     where="panel",
                     next_step="write {...} in the field for more arguments",
                 )
-            run.name = self._row(message.get("key")).name
-            run.task = self._facet.submit(run.name, {str(k): v for k, v in arguments.items()})
+            run.name = self._own_row(message.get("key")).name
+            given = {str(k): v for k, v in arguments.items()}
+            run.task = self._facet.submit(run.name, given, origin="panel")
         except Exception as error:  # as above
             run.problem = error_text(error)
         with self._lock:

@@ -122,7 +122,7 @@ class Facet:
         self.changed = callback
         return self.subscription
 
-    def submit(self, name: str, args: Mapping[str, Any]) -> Task:
+    def submit(self, name: str, args: Mapping[str, Any], origin: str = "") -> Task:
         self.asked.append((f"submit {name}", dict(args)))
         if args.get("bad"):
             raise InvalidInputError("No.", where="args", next_step="leave it out")

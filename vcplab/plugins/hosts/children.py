@@ -13,6 +13,7 @@ from vcplab.plugins.failures import ContractError, ToolTimeoutError, execution_f
 from vcplab.plugins.hosts.base import Call, Version
 from vcplab.plugins.hosts.environment import child_environment
 from vcplab.plugins.hosts.lines import LogLines
+from vcplab.plugins.jsonable import jsonable
 from vcplab.plugins.manifest import Config, Manifest, resolve_config
 from vcplab.plugins.processes import Child, CommandLine, Limits, command_line
 from vcplab.plugins.processes.command import program
@@ -199,11 +200,11 @@ def _folder(version: Version) -> Path:
 
 
 def _json(value: Any) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    plain = jsonable(value)  # arrays as lists, frames as rows, NaN as null
     try:
-        return text.encode()
+        return json.dumps(plain, ensure_ascii=False).encode()
     except UnicodeEncodeError:  # lone surrogates cannot be UTF-8; JSON carries them escaped
-        return json.dumps(value, default=str).encode()
+        return json.dumps(plain).encode()
 
 
 def _not_started(call: Call, why: str, next_step: str | None) -> ToolFailure:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, Final, TypeAlias
 
 from vcplab.core.errors import StateError, VCPErrorCode
+from vcplab.core.loop import to_worker
 from vcplab.plugins.failures import ToolTimeoutError, execution_failure
 from vcplab.plugins.hosts.base import Call, Version
 from vcplab.protocol.results import OutputSource, ToolFailure
@@ -59,7 +60,10 @@ class RemoteHost:
         scope = asyncio.timeout(limit)
         try:
             async with scope:
-                answer = executor(str(version.target), call.tool, call.arguments)
+                given = str(version.target), call.tool, call.arguments
+                if inspect.iscoroutinefunction(executor):
+                    return await executor(*given)
+                answer = await to_worker(executor, *given)
                 return await answer if inspect.isawaitable(answer) else answer
         except ToolFailure:
             raise

@@ -16,6 +16,7 @@ __all__ = ["FirstReply", "exit_code", "read_reply"]
 
 _SHOWN: Final = 200
 _MOST_FAILURES: Final = 1000
+_NO_NUMBER: Final = re.compile(r"[:\[,]\s*-?(?:NaN|Infinity)\b")
 _OPENING: Final = re.compile(rb'\{(?=\s*["}])')
 _PLAIN: Final = re.compile(rb'["{}]')
 _QUOTED: Final = re.compile(rb'["\\\x00-\x1f]')
@@ -59,12 +60,15 @@ def read_reply(ending: Ending, plugin: str, *, lenient: bool = False) -> dict[st
         return reply
     if ending.code != 0:
         raise _exited(ending, plugin, text)
+    step = 'print exactly one JSON object, {"status": "success", "result": …}, and nothing else'
+    if _NO_NUMBER.search(text):
+        step += "; NaN and Infinity are no JSON"
     raise _broken(
         f'Plugin "{plugin}" exited successfully but did not provide a valid initial JSON response.'
         f" Stdout: {text[:_SHOWN]}",
         plugin,
         ending,
-        'print exactly one JSON object, {"status": "success", "result": …}, and nothing else',
+        step,
     )
 
 

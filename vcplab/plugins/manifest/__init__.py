@@ -19,6 +19,7 @@ from vcplab.plugins.manifest.manifest import (
     Manifest,
     Placeholder,
     Push,
+    check_command,
 )
 from vcplab.plugins.manifest.reading import read_manifest
 
@@ -33,6 +34,7 @@ __all__ = [
     "Manifest",
     "Placeholder",
     "Push",
+    "check_command",
     "describe_command",
     "describe_plugin",
     "find_plugins",

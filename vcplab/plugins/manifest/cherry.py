@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,6 +39,7 @@ def is_cherry(content: Mapping[str, Any]) -> bool:
         isinstance(content.get("params"), list)
         or (scripted and "pluginType" in content)
         or (isinstance(content.get("command"), str) and "type" in content)
+        or "defaultValue" in content
     )
 
 
@@ -56,7 +58,7 @@ def read_cherry(content: Mapping[str, Any]) -> Manifest:
     command = text(entry, "command").strip() or text(content, "command").strip()
     script = text(entry, "script").strip()
     fixed = content.get("defaultValue")
-    placeholders = placeholders_of(content)
+    placeholders = placeholders_of(content) or _listed(content)
     if not command and not script and not (kind == "static" and isinstance(fixed, str)):
         raise InvalidDataError(
             "The manifest names no script and no command.",
@@ -64,8 +66,9 @@ def read_cherry(content: Mapping[str, Any]) -> Manifest:
             next_step='write e.g. {"type": "script", "script": "index.js"}',
         )
     if kind == "static" and not placeholders:
-        value = fixed if isinstance(fixed, str) and not (command or script) else None
-        placeholders = (Placeholder(f"VCP{name}", text(content, "description"), value),)
+        placeholders = (Placeholder(f"VCP{name}", text(content, "description")),)
+    if kind == "static" and isinstance(fixed, str) and not (command or script):
+        placeholders = tuple(dataclasses.replace(one, value=fixed) for one in placeholders)
     commands = commands_of(content) or (_command(name, content),)
     host: HostName = host_of(kind, bool(script)) if command or script else "values"
     return Manifest(
@@ -85,6 +88,14 @@ def read_cherry(content: Mapping[str, Any]) -> Manifest:
         lenient=True,
         **common_fields(content),
     )
+
+
+def _listed(content: Mapping[str, Any]) -> tuple[Placeholder, ...]:
+    """``placeholders`` at the top, where some manifests list them."""
+    listed = content.get("placeholders")
+    if not isinstance(listed, list):
+        return ()
+    return placeholders_of({"capabilities": {"systemPromptPlaceholders": listed}})
 
 
 def _command(name: str, content: Mapping[str, Any]) -> Command:

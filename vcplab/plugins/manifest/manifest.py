@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
+from vcplab.core.errors import InvalidInputError
 from vcplab.plugins.parameters import Parameter
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Placeholder",
     "PluginType",
     "Push",
+    "check_command",
 ]
 
 PluginType: TypeAlias = Literal[
@@ -179,11 +181,6 @@ class Manifest:
         """Whether it is a tool."""
         return self.type in CALLABLE_TYPES and self.host != "none"
 
-    @property
-    def protocol(self) -> str:
-        """``"mcp"`` or ``"vcp"``, as the unified view of seed 001 sorts plugins."""
-        return "mcp" if self.dialect == "mcp" else "vcp"
-
     def command_of(self, arguments: Mapping[str, Any]) -> Command | None:
         """Which command a call means; None if it does not say, or says one that is not listed.
 
@@ -223,4 +220,34 @@ def _optional(parameter: Parameter) -> Parameter:
         choices=parameter.choices,
         declared=False,
         schema=parameter.schema,
+    )
+
+
+def check_command(manifest: Manifest, arguments: Mapping[str, Any]) -> None:
+    """Check that a call of a tool with several commands says which, where that can be known.
+
+    Commands that declare their parameters are what a call must choose from; of others nobody
+    knows how they are told apart, since many tools go by their arguments.
+
+    Args:
+        manifest: The tool's manifest.
+        arguments: The call's arguments, which name no listed command.
+
+    Raises:
+        InvalidInputError: Every command declares its parameters, and none is chosen.
+    """
+    module = manifest.entry.style == "module"
+    declared = all(any(p.declared for p in c.parameters) for c in manifest.commands)
+    batch = any(key.startswith("command") and key != "command" for key in arguments)
+    if len(manifest.commands) < 2 or batch or not (declared or module):
+        return
+    names = ", ".join(c.identifier for c in manifest.commands)
+    given = arguments.get("command")
+    problem = "does not say which command" if given is None else f"has no command {given!r}"
+    raise InvalidInputError(
+        f"{manifest.name} {problem}."
+        if given is not None
+        else f"The call of {manifest.name} {problem} it means.",
+        where=manifest.name,
+        next_step=f"give command=, one of: {names}",
     )
