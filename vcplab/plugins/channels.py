@@ -85,6 +85,8 @@ class PluginChannels(Channels):
         return {
             **self.get(name),
             "manifest": dict(self._manager.manifest(name).raw),
+            "author": self._manager.manifest(name).author,
+            "permissions": list(self._manager.manifest(name).permissions),
             "commands": [command.identifier for command in self._manager.commands(name)],
             "config": {key: str(value) for key, value in config.values.items()},
             "readme": self._manager.readme(name),

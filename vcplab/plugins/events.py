@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Final
 
 from vcplab.core.events import Event
+from vcplab.plugins.jsonable import jsonable
 
 __all__ = [
     "EVENT_TYPES",
@@ -37,7 +38,8 @@ class PluginEvent(Event):
 
     def to_dict(self) -> dict[str, Any]:
         """The frame that peers know: ``{"type", "data": {…}}``."""
-        return {"type": self.type, "data": {"plugin": self.plugin}}
+        told = {f.name: jsonable(getattr(self, f.name)) for f in fields(self) if f.name != "time"}
+        return {"type": self.type, "data": told}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

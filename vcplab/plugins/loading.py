@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vcplab.core.errors import InvalidDataError, InvalidInputError, NotFoundError, VCPError
 from vcplab.core.loop import blocking, to_worker
@@ -208,7 +208,9 @@ class Loader:
             manifest = dataclasses.replace(manifest, lenient=True)
         changed = [] if before is None else _changed(before, snapshot)
         await check_scripts(manifest, snapshot.folder, changed)
-        resolve_config(manifest, snapshot.folder, os.environ, plugin.overrides)
+        config = resolve_config(manifest, snapshot.folder, os.environ, plugin.overrides)
+        for note in config.notes:
+            self._manager.log(plugin, note)
         if manifest.cron is not None:
             checked_cron(manifest.cron, "refreshIntervalCron")
         version = Version(manifest, snapshot, source=folder, overrides=plugin.overrides)
@@ -357,45 +359,6 @@ class Loader:
                 version.retire(partial(self._snapshots.release, version.snapshot))
 
     pause = blocking(apause)
-
-    # -- without a folder ------------------------------------------------------------------------
-
-    async def aput(self, key: str, manifest: Manifest, target: Any) -> Plugin:
-        """Put a plugin without a folder; one of the same key is replaced.
-
-        Args:
-            key: What tells it from others.
-            manifest: Its manifest.
-            target: What its host runs.
-
-        Raises:
-            InvalidInputError: Another plugin bears the name.
-        """
-        catalogue = self._manager.catalogue
-        plugin = catalogue.by_key(key)
-        holder = catalogue.find(manifest.name)
-        if plugin is None and holder is not None and holder.key != key:
-            raise InvalidInputError(
-                f"The name {manifest.name!r} is borne by {holder.source}.",
-                where="name",
-                next_step=f'choose another name, or lab.plugins.unload("{manifest.name}")',
-            )
-        if plugin is None:
-            plugin = Plugin(key, manifest.name)
-            plugin.overrides = self._manager.records.config(key)
-            plugin.enabled = self._manager.records.enabled(key)
-        plugin.manifest = manifest
-        version = Version(manifest, target=target)
-        version.proven = True
-        old, plugin.version = plugin.version, version
-        catalogue.put(plugin)
-        await self._manager.background.follow()
-        if old is None:
-            self._manager.events.publish(PluginRegistered(plugin=manifest.name))
-        else:
-            message = f"{manifest.name} was replaced."
-            self._manager.events.publish(PluginsReloaded(plugin=manifest.name, message=message))
-        return plugin
 
 
 def _in_folder(manifest: Manifest | None) -> Manifest | None:

@@ -80,11 +80,6 @@ class Preprocessors:
             self._order = tuple(dict.fromkeys(names))
         return self.order
 
-    @property
-    def first(self) -> tuple[str, ...]:
-        """The names that were put in order."""
-        return self._order
-
     @on_library_loop
     async def aprocess(self, messages: Sequence[Any]) -> list[Any]:
         """Run the chain.

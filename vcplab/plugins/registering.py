@@ -11,7 +11,9 @@ from vcplab.core.errors import InvalidInputError, VCPError
 from vcplab.core.events import EventBus
 from vcplab.core.loop import run
 from vcplab.plugins.directory import PluginDirectory
+from vcplab.plugins.events import PluginRegistered, PluginsReloaded
 from vcplab.plugins.functions import FunctionSpec, describe_function
+from vcplab.plugins.hosts.base import Version
 from vcplab.plugins.hosts.kernel import FunctionTool
 from vcplab.plugins.hosts.remote import DistributedExecutor, RemoteHost
 from vcplab.plugins.internal import answered_by, answered_by_event
@@ -19,8 +21,10 @@ from vcplab.plugins.manifest import Manifest, read_manifest
 from vcplab.plugins.plugin import Plugin, PluginRow
 
 if TYPE_CHECKING:
+    from vcplab.plugins.background import Background
     from vcplab.plugins.loading import Loader
     from vcplab.plugins.preprocessors import Preprocessors
+    from vcplab.plugins.records import Records
 
 __all__ = ["RegisteringManager"]
 
@@ -31,6 +35,9 @@ class RegisteringManager(PluginDirectory):
     """The part of a manager that takes plugins without a folder.
 
     Attributes:
+        loader: Takes plugins away.
+        background: What plugins do by themselves.
+        records: What is remembered between sessions.
         remote: Calls other nodes' tools.
         events: What happens to plugins.
         preprocessors: The chain that changes messages.
@@ -40,6 +47,8 @@ class RegisteringManager(PluginDirectory):
     events: EventBus
     preprocessors: Preprocessors
     loader: Loader
+    background: Background
+    records: Records
 
     def add_function(
         self,
@@ -68,7 +77,7 @@ class RegisteringManager(PluginDirectory):
         spec = describe_function(function, name=name, description=description)
         manifest = _function_manifest(spec, timeout=timeout, expose=expose)
         tool = FunctionTool(function, spec)
-        plugin = run(self.loader.aput(f"kernel:{spec.name}", manifest, tool))
+        plugin = run(_put(self, f"kernel:{spec.name}", manifest, tool))
         return plugin.row(*self.catalogue.state(plugin))
 
     def function_of(self, tool: Any) -> tuple[FunctionTool, float | None] | None:
@@ -122,7 +131,7 @@ class RegisteringManager(PluginDirectory):
         """
         read = manifest if isinstance(manifest, Manifest) else read_manifest(manifest)
         given = dict(manifest) if isinstance(manifest, Mapping) else {}
-        plugin = run(_register(self, self.loader, read, handler, {**given, **named}))
+        plugin = run(_register(self, read, handler, {**given, **named}))
         return plugin.row(*self.catalogue.state(plugin))
 
     def service_module(self, name: str) -> Any:
@@ -149,7 +158,7 @@ class RegisteringManager(PluginDirectory):
         Returns:
             The names that were registered.
         """
-        return run(_register_distributed(self.loader, server_id, tools))
+        return run(_register_distributed(self, server_id, tools))
 
     def unregister_all_distributed_tools(self, server_id: str) -> list[str]:
         """Take the tools of another node away; their names."""
@@ -191,7 +200,6 @@ def _function_manifest(spec: FunctionSpec, *, timeout: float | None, expose: boo
 
 async def _register(
     manager: RegisteringManager,
-    loader: Loader,
     manifest: Manifest,
     handler: Callable[..., Any] | None,
     given: Mapping[str, Any],
@@ -200,7 +208,6 @@ async def _register(
 
     Args:
         manager: Where.
-        loader: Its loader.
         manifest: The manifest.
         handler: What answers calls in this process; it takes the arguments' mapping.
         given: The manifest's own words: ``processor``, ``module``, ``serverId``.
@@ -220,28 +227,28 @@ async def _register(
                 next_step="pass processor=function, which takes messages and returns messages",
             )
         manifest = dataclasses.replace(manifest, host="kernel")
-        return await loader.aput(key, manifest, processor)
+        return await _put(manager, key, manifest, processor)
     if manifest.type == "service":
-        return await loader.aput(key, manifest, given.get("module"))
+        return await _put(manager, key, manifest, given.get("module"))
     if manifest.host == "remote":
-        return await loader.aput(key, manifest, given.get("serverId", given.get("server_id", "")))
+        return await _put(manager, key, manifest, given.get("serverId", given.get("server_id", "")))
     if manifest.host == "kernel":
         target = answered_by_event(manager, manifest.name)
         if handler is not None:
             target = answered_by(handler)
-        return await loader.aput(key, manifest, target)
+        return await _put(manager, key, manifest, target)
     if manifest.host == "stdio":  # there is no folder that it could run from
         manifest = dataclasses.replace(manifest, host="none")
-    return await loader.aput(key, manifest, None)
+    return await _put(manager, key, manifest, None)
 
 
 async def _register_distributed(
-    loader: Loader, server_id: str, tools: Sequence[Mapping[str, Any]]
+    manager: RegisteringManager, server_id: str, tools: Sequence[Mapping[str, Any]]
 ) -> list[str]:
     """Register the tools of another node (facts/vcp-protocol §4.2).
 
     Args:
-        loader: Where.
+        manager: Where.
         server_id: The node.
         tools: Their manifests, of any dialect.
 
@@ -254,9 +261,48 @@ async def _register_distributed(
             # A node's tool needs no entry point of its own: the node runs it.
             read = read_manifest({"entryPoint": {"command": "remote"}, **tool})
             manifest = dataclasses.replace(read, host="remote", cron=None)
-            await loader.aput(f"node:{server_id}:{manifest.name}", manifest, server_id)
+            await _put(manager, f"node:{server_id}:{manifest.name}", manifest, server_id)
         except VCPError as error:
             _logger.warning("a tool of %s was left out: %s", server_id, error)
         else:
             names.append(manifest.name)
     return names
+
+
+async def _put(manager: RegisteringManager, key: str, manifest: Manifest, target: Any) -> Plugin:
+    """Put a plugin without a folder; one of the same key is replaced.
+
+    Args:
+        manager: Where.
+        key: What tells it from others.
+        manifest: Its manifest.
+        target: What its host runs.
+
+    Raises:
+        InvalidInputError: Another plugin bears the name.
+    """
+    catalogue = manager.catalogue
+    plugin = catalogue.by_key(key)
+    holder = catalogue.find(manifest.name)
+    if plugin is None and holder is not None and holder.key != key:
+        raise InvalidInputError(
+            f"The name {manifest.name!r} is borne by {holder.source}.",
+            where="name",
+            next_step=f'choose another name, or lab.plugins.unload("{manifest.name}")',
+        )
+    if plugin is None:
+        plugin = Plugin(key, manifest.name)
+        plugin.overrides = manager.records.config(key)
+        plugin.enabled = manager.records.enabled(key)
+    plugin.manifest = manifest
+    version = Version(manifest, target=target)
+    version.proven = True
+    old, plugin.version = plugin.version, version
+    catalogue.put(plugin)
+    await manager.background.follow()
+    if old is None:
+        manager.events.publish(PluginRegistered(plugin=manifest.name))
+    else:
+        message = f"{manifest.name} was replaced."
+        manager.events.publish(PluginsReloaded(plugin=manifest.name, message=message))
+    return plugin

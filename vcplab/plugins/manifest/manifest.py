@@ -150,7 +150,6 @@ class Manifest:
             such a name must be ready, a name that no plugin bears is taken for a package.
         permissions: What it says it needs; shown, not enforced.
         raw: The manifest as it was written.
-        notes: What was odd about it.
     """
 
     name: str
@@ -174,7 +173,6 @@ class Manifest:
     packages: tuple[str, ...] = ()
     permissions: tuple[str, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    notes: tuple[str, ...] = ()
 
     @property
     def callable(self) -> bool:
