@@ -67,6 +67,7 @@ class PluginManager(RegisteringManager):
         async_results: The reports of tasks, for prompts.
         records: What is remembered between sessions.
         unloaded: Keys of plugins that were unloaded; a watched folder does not bring them back.
+        admin_code: What plugins with ``requiresAdmin`` are given; without it they are refused.
         masking: Keeps secrets of plugins out of what is written down.
 
     Args:

@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -309,3 +310,44 @@ def test_functions(tmp_path: Path) -> None:
 
         with pytest.raises(vl.ToolTimeoutError, match="timed out after 50ms"):
             lab.tools.slow()
+
+
+def test_the_administrators_code(tmp_path: Path, make_plugin: MakePlugin) -> None:
+    script = (
+        "import json, os\n"
+        'print(json.dumps({"status": "success", "result": os.environ["DECRYPTED_AUTH_CODE"]}))\n'
+    )
+    with vl.Lab(tmp_path / "lab") as lab:
+        lab.plugins.add(make_plugin("Admin", script, requiresAdmin=True), trust=True)
+        with pytest.raises(ToolFailure, match="requires the administrator's code"):
+            lab.tools.Admin()
+        lab.plugins.admin_code = "123456"
+        assert lab.tools.Admin() == "123456"
+        lines = [str(span.attributes) for span in lab.trace.spans(kinds=("tool",))]
+        assert not any("123456" in line for line in lines)
+
+
+def test_entry_points(
+    tmp_path: Path, make_plugin: MakePlugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vcplab.plugins import bundled
+
+    folder = make_plugin("Echo").parent
+
+    class Point:
+        name = "point"
+
+        def __init__(self, value: Any) -> None:
+            self.value = value
+
+        def load(self) -> Any:
+            if isinstance(self.value, Exception):
+                raise self.value
+            return self.value
+
+    points = [Point(ImportError("gone")), Point(str(folder)), Point(lambda: folder)]
+    monkeypatch.setattr(bundled, "entry_points", lambda group: points)
+    with vl.Lab(tmp_path / "lab") as lab:
+        rows = {row.name: row for row in lab.plugins.discover()}
+        assert rows["Echo"].state == "untrusted"
+        assert rows["SuperDice"].state == "ready"

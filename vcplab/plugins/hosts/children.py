@@ -123,8 +123,14 @@ class Children:
             extra["PLUGIN_NAME_FOR_CALLBACK"] = manifest.name
         if manifest.requires_admin:
             code = self._admin_code()
-            if code is not None:
-                extra["DECRYPTED_AUTH_CODE"] = code
+            if code is None:
+                raise execution_failure(
+                    ToolFailure,
+                    f'Plugin "{manifest.name}" requires the administrator\'s code.',
+                    manifest.name,
+                    "set lab.plugins.admin_code",
+                )
+            extra["DECRYPTED_AUTH_CODE"] = code
         return extra
 
 

@@ -17,6 +17,7 @@ from vcplab.core.errors import NotFoundError, VCPErrorCode
 __all__ = ["CommandLine", "command_line", "program"]
 
 _SHELL: Final = re.compile(r"[|&;<>()$`\\*?\[\]{}~\n!#]")
+_CMD: Final = re.compile(r"[|&<>^%\"]")
 _PYTHONS: Final = frozenset({"python", "python3", "py"})
 
 
@@ -34,9 +35,9 @@ class CommandLine:
 def command_line(command: str, folder: Path, environ: Mapping[str, str]) -> CommandLine:
     """Read the command line of a manifest.
 
-    A plain one is started directly, one with signs of the shell by ``sh -c`` (``cmd /c`` on
-    Windows), as servers do. ``python`` is this interpreter, so that what was installed for the
-    notebook is there for its plugins; other programs are looked for in PATH.
+    A plain one is started directly, one with signs of the shell by ``sh -c`` (on Windows, and for
+    batch files, by ``cmd /c``), as servers do. ``python`` is this interpreter, so that what was
+    installed for the notebook is there for its plugins; other programs are looked for in PATH.
 
     Args:
         command: The text of ``entryPoint.command``.
@@ -46,15 +47,20 @@ def command_line(command: str, folder: Path, environ: Mapping[str, str]) -> Comm
     Raises:
         NotFoundError: There is no such program.
     """
-    if os.name == "nt" or _SHELL.search(command):
-        if os.name == "nt":
-            return CommandLine(("cmd", "/d", "/s", "/c", command))
-        return CommandLine(("/bin/sh", "-c", command))
+    windows = os.name == "nt"
+    shell = CommandLine(
+        ("cmd", "/d", "/s", "/c", command) if windows else ("/bin/sh", "-c", command)
+    )
+    if (_CMD if windows else _SHELL).search(command):
+        return shell
     try:
-        words = shlex.split(command)
+        words = shlex.split(command, posix=not windows)
     except ValueError:  # an open quote: the shell will say so
-        return CommandLine(("/bin/sh", "-c", command))
-    return CommandLine((program(words[0], folder, environ), *words[1:]))
+        return shell
+    first = program(words[0], folder, environ)
+    if windows and not first.lower().endswith(".exe"):
+        return shell  # a batch file needs it
+    return CommandLine((first, *words[1:]))
 
 
 def program(name: str, folder: Path, environ: Mapping[str, str]) -> str:
