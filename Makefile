@@ -44,7 +44,7 @@ lab: $(VENV)/.installed
 test: unit notebooks browser
 
 unit: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest tests/unit plugins --durations=5
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit plugins --durations=5
 
 notebooks: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest tests/notebooks
