@@ -18,12 +18,13 @@ from vcplab.core.errors import NotFoundError, OperationTimeoutError, VCPError
 from vcplab.core.store import Store
 from vcplab.protocol.results import ToolResult
 
-__all__ = ["Task", "TaskState", "Tasks"]
+__all__ = ["ENDED", "Task", "TaskState", "Tasks"]
 
 TaskState: TypeAlias = Literal[
     "running", "pending", "succeeded", "failed", "cancelled", "timed_out", "lost"
 ]
-_ENDED: Final = frozenset({"succeeded", "failed", "cancelled", "timed_out", "lost"})
+ENDED: Final = frozenset({"succeeded", "failed", "cancelled", "timed_out", "lost"})
+"""The states of a task that is over."""
 _logger = logging.getLogger(__name__)
 _SPACE: Final = "plugin-tasks"
 _MOST: Final = 1000
@@ -61,7 +62,7 @@ class Task:
     @property
     def done(self) -> bool:
         """Whether it has ended."""
-        return self._state in _ENDED
+        return self._state in ENDED
 
     @property
     def result(self) -> ToolResult | None:
@@ -249,7 +250,7 @@ class Tasks:
         """
         now = {f"{task.tool}::{task.id}": task.to_dict() for task in self}
         earlier = [
-            record if record["status"] in _ENDED else {**record, "status": "lost"}
+            record if record["status"] in ENDED else {**record, "status": "lost"}
             for key, record in self._earlier.items()
             if key not in now
         ]

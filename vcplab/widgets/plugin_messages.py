@@ -13,6 +13,7 @@ from typing import Any
 from vcplab.core.display import SafeHtml, html_table, style_block
 from vcplab.core.display.cells import showable
 from vcplab.core.errors import VCPError
+from vcplab.plugins.tasks import ENDED
 from vcplab.protocol.requests import VCPProtocolParser
 from vcplab.protocol.results import ImagePart, Part, TextPart, part_from_wire
 
@@ -32,7 +33,6 @@ _TEXT = 200_000
 _PREVIEW = 300
 _IMAGE = 16_000_000
 _META = frozenset({"MaidName", "timestamp"})
-_ENDED = frozenset({"succeeded", "failed", "cancelled", "timed_out", "lost"})
 _IMAGE_URL = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml)[;,]", re.IGNORECASE)
 _LONG_NAME = re.compile(r"(^|_|\b)(content|text|body|code|script|prompt|markdown|html)s?$", re.I)
 _COLUMNS = ("plugin", "type", "dialect", "host", "state", "calls", "p95 (ms)", "problem")
@@ -57,7 +57,7 @@ class Run:
         if self.task is None:
             return "failed"
         state = str(self.task.state)
-        return "running" if state in _ENDED and self.took_ms is None else state
+        return "running" if state in ENDED and self.took_ms is None else state
 
     def end(self) -> None:
         """Note how long it took."""
@@ -153,7 +153,7 @@ def _outcome(run: Run, state: str) -> list[dict[str, str]]:
     """What came out of a run, as the parts that the browser shows."""
     if run.problem:
         return [{"kind": "error", "text": run.problem}]
-    if state not in _ENDED:
+    if state not in ENDED:
         # An asynchronous plugin has answered already, and goes on.
         return _result_parts(run.task.reply) if state == "pending" else []
     result = run.task.result

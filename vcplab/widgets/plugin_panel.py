@@ -22,6 +22,7 @@ import anywidget
 
 from vcplab.core.errors import InvalidInputError, VCPError
 from vcplab.core.loop import submit, to_worker
+from vcplab.plugins.tasks import ENDED
 from vcplab.widgets.plugin_messages import (
     Run,
     command_message,
@@ -45,7 +46,6 @@ _LOOK = 1.0  # seconds between two looks at the details that are open
 _OPEN_DETAILS = 8
 _KEPT_RUNS = 40
 _PREVIEW = 300
-_ENDED = frozenset({"succeeded", "failed", "cancelled", "timed_out", "lost"})
 _ACTIONS = frozenset({"enable", "disable", "reload", "trust"})
 _RUN_ID = re.compile(r"[a-z0-9-]{1,64}")
 
@@ -176,7 +176,7 @@ class PluginPanel(anywidget.AnyWidget):
         except Exception as error:  # as above
             run.problem = error_text(error)
         with self._lock:
-            ended = [known.id for known in self._runs.values() if known.state in _ENDED]
+            ended = [known.id for known in self._runs.values() if known.state in ENDED]
             for old in ended[: max(0, len(self._runs) + 1 - _KEPT_RUNS)]:
                 del self._runs[old]
             self._runs[run_id] = run
@@ -204,7 +204,7 @@ class PluginPanel(anywidget.AnyWidget):
     async def _pump(self) -> None:
         while True:
             with self._lock:
-                live = any(run.sent not in _ENDED for run in self._runs.values())
+                live = any(run.sent not in ENDED for run in self._runs.values())
                 if self._closed or not (self._wanted or live or self._must_look):
                     self._pumping = False
                     return
@@ -262,7 +262,7 @@ class PluginPanel(anywidget.AnyWidget):
                     "args": run.arguments,
                     "state": state,
                     "elapsed": (time.monotonic() - run.began) * 1000 if took is None else took,
-                    "ended": state in _ENDED,
+                    "ended": state in ENDED,
                     "parts": shown_parts(run, state),
                 }
             )

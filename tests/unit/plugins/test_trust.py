@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -61,7 +63,15 @@ def test_nothing_of_an_untrusted_folder_runs(
         (folder / "new.py").write_text("1")
         time.sleep(0.8)
         assert lab.plugins.row("Canary").state == "untrusted"
-    assert not canary.exists()
+        assert not canary.exists()
+        # The canary can sing: trusted, the same acts let it.
+        if "index.js" in str(fields) and shutil.which("node") is None:
+            return
+        with contextlib.suppress(vl.VCPError):
+            lab.plugins.trust("Canary")
+            lab.plugins.preprocess([{"role": "user", "content": "x"}])
+            lab.tools.call("Canary", {})
+        _wait(canary.exists)
 
 
 def test_trust_is_remembered_and_a_change_asks_again(

@@ -66,12 +66,16 @@ def kill(processes: dict[int, str]) -> int:
     killed = 0
     for pid, began in processes.items():
         if _began(pid) == began:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                continue
-            killed += 1
+            killed += _kill_one(pid)
     return killed
+
+
+def _kill_one(pid: int) -> bool:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def _began(pid: int) -> str | None:
@@ -97,11 +101,7 @@ def sweep(doomed: Callable[[str], bool]) -> int:
     killed = 0
     for pid, mark in _marked():
         if doomed(mark):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                continue
-            killed += 1
+            killed += _kill_one(pid)
     return killed
 
 
