@@ -347,7 +347,11 @@ def test_the_labs_own_plugins(lab: Lab) -> None:
 
 
 def test_a_form_checks_and_runs(lab: Lab) -> None:
-    page = _open(lab, "plugin_form.ipynb", "import time; time.sleep(4)")
+    page = _open(
+        lab,
+        "plugin_form.ipynb",
+        "import time\nprint('sleeping', flush=True)\ntime.sleep(8)\nprint('awake')",
+    )
     assert page.locator(".vcplab-plugins-count").inner_text() == "12 plugins, 5 ready"
     page.get_by_label("Search plugins").fill("骰子")
     page.wait_for_function("() => document.querySelectorAll('.vcplab-plugins-row').length === 1")
@@ -419,10 +423,11 @@ def test_a_form_checks_and_runs(lab: Lab) -> None:
 
     # A synchronous cell: the click waits, and says so.
     lab.run_cell(1)
-    page.wait_for_function(
-        "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'"
-    )
-    _run(lab, "asked").locator("header", has_text="waiting for the kernel").wait_for()
+    # Not the kernel's status: a click's own message makes it busy for a moment too.
+    page.locator(".jp-OutputArea-output", has_text="sleeping").wait_for()
+    page.get_by_role("button", name="Run", exact=True).click()
+    waiting = _runs(lab, "asked").locator("header", has_text="waiting for the kernel")
+    waiting.wait_for()
     page.wait_for_function(
         "() => document.querySelectorAll('[data-state=succeeded].vcplab-plugins-run').length === 3"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -93,6 +94,7 @@ class TraceStore:
             )
         self.keep, self.budget = keep, budget
         self._clock = clock or SystemClock()
+        self._pruning = threading.Lock()
         options: dict[str, Any] = {"schema": _SCHEMA, "version": _VERSION, "tables": _TABLES}
         self._store = (
             Store.memory(**options) if path is None else Store(path, read_only=read_only, **options)
@@ -166,6 +168,11 @@ class TraceStore:
         Returns:
             Number of spans and lines dropped.
         """
+        # One at a time: of two, each would find the other's rows gone and stop too early.
+        with self._pruning:
+            return self._prune()
+
+    def _prune(self) -> int:
         edge = int((self._clock.now() - self.keep).timestamp())
         dropped = sum(self._drop("written < ?", edge, table) for table in ("spans", "logs"))
         if self._store.total_bytes() > self.budget:

@@ -284,8 +284,10 @@ def test_bounded_by_age_and_size(tmp_path: Path) -> None:
             with span("new", i=number, output=f"{number}" * 1000):
                 pass
         recorder.flush()
-        assert store.prune() > 0
+        # The recorder prunes too, now and then: who did it is not told apart.
+        store.prune()
         assert {record.name for record in store.spans()} == {"new"}
+        assert 0 < store.count() < 600
         assert store.logs() == []
         assert store.total_bytes() <= 400_000
         newest = store.spans(limit=1)[0]
