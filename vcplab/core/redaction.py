@@ -54,7 +54,7 @@ _LOOKS = re.compile(
             |passwd|pw|token|key|x-api-key|authorization)["']?\s*[=]\s*["']?
         | ["'](?:vcp_key|api_?key|apikey|access_?token|auth_?token|client_?secret|secret|password
             |passwd|token|x-api-key|authorization|tool_password)\\?["']\s*:\s*\\?["'](?:bearer\s+)?
-        | ://[^\s/:@]{1,256}:
+        | ://[^\s/:@]{1,256}:(?=[^\s/@]{1,256}@)  # a password, no port
       ))(?P<value>[^\s"'&@,;<>\\/]{4,})
     """,
     re.VERBOSE,

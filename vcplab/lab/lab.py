@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from vcplab.agents.agent import Agent
+from vcplab.agents.chat.chat import GroupChat
+from vcplab.agents.store import AgentStore
 from vcplab.core.settings import Settings
 from vcplab.core.store import GcReport
 from vcplab.core.workspace import Workspace
+from vcplab.lab.chats import ChatsFacet, lab_model
 from vcplab.lab.plugins import PluginsFacet
 from vcplab.lab.tools import ToolsFacet
 from vcplab.lab.trace import TraceFacet
 from vcplab.lab.variables import lab_variables
 from vcplab.plugins.events import PluginPush
 from vcplab.plugins.scaffold import export_function
+from vcplab.prompt.stored_variables import VariableStore
+from vcplab.prompt.templates import TemplateStore
 
 __all__ = ["Lab"]
 
@@ -43,6 +49,8 @@ class Lab:
     Args:
         path: The folder; made where there is none.
         create: Whether a folder that is no lab may become one.
+        model: The chat model of the lab's chats: an address, a name, or a model; None for the
+            settings' ``model_url``.
         **settings: Settings that win over ``vcplab.toml`` and the environment.
 
     Raises:
@@ -51,7 +59,9 @@ class Lab:
         SchemaMismatchError: The folder was made by a newer vcplab, or is something else.
     """
 
-    def __init__(self, path: str | Path, *, create: bool = True, **settings: Any) -> None:
+    def __init__(
+        self, path: str | Path, *, create: bool = True, model: Any = None, **settings: Any
+    ) -> None:
         with _opening:
             earlier = _open.get(os.path.realpath(Path(path).expanduser()))
             if earlier is not None:
@@ -64,7 +74,21 @@ class Lab:
                 self.plugins.masking.on_secret(self.trace.recorder.redactor.add)
                 self.plugins.events.subscribe(PluginPush, self._pushed)
                 self.tools = ToolsFacet(self.plugins)
-                self.variables = lab_variables(self.plugins)
+                self.agents = AgentStore(self.workspace)
+                self.prompt_variables = VariableStore(self.workspace)
+                self.variables = lab_variables(self.plugins, self.prompt_variables)
+                self.templates = TemplateStore(
+                    self.workspace, variables=self.prompt_variables, engine=self.variables
+                )
+                self.chats = ChatsFacet(
+                    self.workspace,
+                    {
+                        "model": lab_model(model, self.settings),
+                        "tools": self.tools,
+                        "variables": self.variables,
+                        "seed": self.settings.seed,
+                    },
+                )
             except BaseException:
                 self.workspace.close()
                 raise
@@ -121,6 +145,28 @@ class Lab:
         )
         return function
 
+    def group_chat(
+        self,
+        agents: Iterable[Agent | Mapping[str, Any] | str] = (),
+        mode: Any = None,
+        **options: Any,
+    ) -> GroupChat:
+        """A group chat with the lab's model, tools and variables, kept in the lab's folder.
+
+        Args:
+            agents: Agents, mappings, or names; a name of an agent of ``lab.agents`` is that agent.
+            mode: The speaking mode.
+            **options: As for `GroupChat`.
+
+        Raises:
+            ReadOnlyError: Somebody else owns the lab.
+        """
+        known = [
+            self.agents.get(agent) if isinstance(agent, str) and agent in self.agents else agent
+            for agent in agents
+        ]
+        return self.chats.create(known, mode, **options)
+
     def export(self, tool: Any, to: str | Path = ".") -> Path:
         """Write a tool of the notebook as a plugin folder that runs without vcplab.
 
@@ -165,6 +211,7 @@ class Lab:
             if _open.get(str(self.workspace.path)) is self:
                 del _open[str(self.workspace.path)]
         try:
+            self.chats.close()
             self.plugins.close()
         finally:
             self.trace.close()

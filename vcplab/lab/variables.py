@@ -9,11 +9,12 @@ from vcplab.prompt.placeholders import (
     ToolDescriptionProvider,
     VariableEngine,
 )
+from vcplab.prompt.stored_variables import StoredVariables, VariableStore
 
 __all__ = ["lab_variables"]
 
 
-def lab_variables(plugins: PluginManager) -> VariableEngine:
+def lab_variables(plugins: PluginManager, stored: VariableStore) -> VariableEngine:
     """An engine that knows what the lab's plugins tell, in upstream's order and wording.
 
     Static values come before tools, so that a static plugin may fill a placeholder that begins with
@@ -21,8 +22,10 @@ def lab_variables(plugins: PluginManager) -> VariableEngine:
 
     Args:
         plugins: The lab's plugins.
+        stored: The lab's own variables.
     """
     engine = VariableEngine()
+    engine.register_provider(StoredVariables(stored), 60)
     engine.register_provider(TimeProvider(), 50)
     engine.register_provider(EnvironmentProvider(), 40)
     engine.register_provider(plugins.statics.results, 30)

@@ -7,9 +7,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-__all__ = ["Message", "Passage", "Role", "Usage"]
+__all__ = ["Message", "Passage", "Role", "ToolCall", "Usage"]
 
 Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that a model asks for by its API's own means, not in its text.
+
+    Attributes:
+        id: What the result refers to.
+        name: The tool.
+        arguments: As the model wrote them: JSON text, possibly broken.
+    """
+
+    id: str
+    name: str
+    arguments: str = "{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +37,9 @@ class Message:
         name: The speaker's name where several share a role (group chats).
         time: When it was said (timezone-aware), if known.
         metadata: JSON-able extras.
+        tool_calls: The calls an assistant's message asks for.
+        tool_call_id: The call that a ``tool`` message answers.
+        images: Pictures of a user's message: ``data:`` or ``https:`` addresses.
     """
 
     role: Role
@@ -29,6 +47,9 @@ class Message:
     name: str | None = None
     time: datetime | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +83,23 @@ class Usage:
         input_tokens: Tokens read.
         output_tokens: Tokens written.
         estimated: True where the server reported nothing and we counted ourselves.
+        cached_tokens: How many of the tokens read the server had kept from an earlier call.
     """
 
     input_tokens: int = 0
     output_tokens: int = 0
     estimated: bool = False
+    cached_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens read and written."""
+        return self.input_tokens + self.output_tokens
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
             self.estimated or other.estimated,
+            self.cached_tokens + other.cached_tokens,
         )

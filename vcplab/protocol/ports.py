@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from vcplab.protocol.messages import Message, Passage
+    from vcplab.protocol.completions import ChatPiece, ChatRequest
+    from vcplab.protocol.messages import Passage
 
 __all__ = ["ChatModel", "Detector", "Embedder", "Reranker", "Retriever"]
 
@@ -86,11 +87,15 @@ class ChatModel(Protocol):
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """What tables and price lists call it."""
         ...
 
-    def stream(self, messages: Sequence[Message], **options: Any) -> AsyncIterator[str]:
-        """Pieces of the answer in order; closing the iterator cancels the call."""
+    def stream(self, request: ChatRequest) -> AsyncIterator[ChatPiece]:
+        """Pieces of the answer in order; closing the iterator cancels the call.
+
+        Among the pieces, possibly the last, is one with a ``finish_reason``, unless the answer was
+        cut off; the last one tells the usage, estimated where the server is silent.
+        """
         ...
 
 

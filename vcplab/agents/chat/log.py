@@ -1,0 +1,304 @@
+"""The log of a chat: a list of events, in a file from the moment each happens.
+
+The canonical form is JSON lines: a header, then one line an event, the same bytes for the same
+chat in every process. Beside each event the store keeps its time and duration, which differ from
+run to run and are not part of it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from vcplab.agents.chat.events import UNKNOWN, ChatEvent, canonical_line
+from vcplab.core.errors import InvalidDataError, NotFoundError, ReadOnlyError, SchemaMismatchError
+from vcplab.core.store import Store
+
+__all__ = ["HEADER", "ChatLog", "ChatRow", "ChatStore", "read_jsonl"]
+
+_SCHEMA: Final = "vcplab-chat"
+_VERSION: Final = 1
+#: First line of a canonical log.
+HEADER: Final = f'{{"schema":"{_SCHEMA}","version":{_VERSION}}}'
+
+_TABLES: Final = """
+CREATE TABLE chats (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, created TEXT NOT NULL,
+    parent TEXT, fork_at INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE events (
+    chat TEXT NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL, line TEXT NOT NULL,
+    time TEXT, seconds REAL NOT NULL DEFAULT 0, PRIMARY KEY (chat, seq)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRow:
+    """A chat in a store.
+
+    Attributes:
+        id: Its identifier.
+        name: Its name.
+        created: When it was made.
+        parent: The chat that it was forked from; None for one of its own.
+        fork_at: How many events of the parent it shares.
+        events: Number of its events, shared ones included.
+    """
+
+    id: str
+    name: str
+    created: datetime
+    parent: str | None
+    fork_at: int
+    events: int
+
+
+class ChatStore:
+    """Chats in one SQLite file, or in memory.
+
+    A fork is a parent and an offset: it copies nothing.
+
+    Args:
+        path: The file; None for memory.
+        read_only: Open without the possibility to write.
+
+    Raises:
+        SchemaMismatchError: The file is something else, or of a newer vcplab.
+    """
+
+    def __init__(self, path: str | Path | None = None, *, read_only: bool = False) -> None:
+        options: dict[str, Any] = {"schema": _SCHEMA, "version": _VERSION, "tables": _TABLES}
+        self._store = (
+            Store.memory(**options)
+            if path is None
+            else Store(Path(path).expanduser(), read_only=read_only, **options)
+        )
+
+    @property
+    def path(self) -> Path | None:
+        """The file; None in memory."""
+        return self._store.path
+
+    @property
+    def read_only(self) -> bool:
+        """Whether writes are refused."""
+        return self._store.read_only
+
+    def rows(self) -> list[ChatRow]:
+        """The chats, oldest first."""
+        found = self._store.rows(
+            "SELECT id, name, created, parent, fork_at, "
+            "(SELECT count(*) FROM events WHERE chat = chats.id) FROM chats ORDER BY created, id"
+        )
+        return [
+            ChatRow(row[0], row[1], datetime.fromisoformat(row[2]), row[3], row[4], row[4] + row[5])
+            for row in found
+        ]
+
+    def row(self, chat: str) -> ChatRow:
+        """One chat, by id or, where it is the only one of that name, by name.
+
+        Raises:
+            NotFoundError: There is none, or several have the name.
+        """
+        rows = self.rows()
+        named = [row for row in rows if row.id == chat] or [r for r in rows if r.name == chat]
+        if len(named) != 1:
+            raise NotFoundError(
+                f"{'No chat' if not named else 'More than one chat'} is called {chat!r}.",
+                where="chat",
+                next_step="give an id: " + (", ".join(row.id for row in rows) or "there is none"),
+            )
+        return named[0]
+
+    def create(
+        self,
+        chat: str,
+        name: str,
+        created: datetime,
+        *,
+        parent: str | None = None,
+        fork_at: int = 0,
+    ) -> None:
+        """Enter a new chat."""
+        self._store.execute(
+            "INSERT INTO chats VALUES (?, ?, ?, ?, ?)",
+            [chat, name, created.isoformat(), parent, fork_at],
+        )
+
+    def delete(self, chat: str) -> None:
+        """Drop a chat and its events.
+
+        Raises:
+            InvalidDataError: Another chat was forked from it.
+        """
+        if children := [row.id for row in self.rows() if row.parent == chat]:
+            raise InvalidDataError(
+                f"{len(children)} chat(s) were forked from this one and share its events.",
+                where=chat,
+                next_step=f"delete those first: {', '.join(children)}",
+            )
+        with self._store.transaction():
+            self._store.execute("DELETE FROM events WHERE chat = ?", [chat])
+            self._store.execute("DELETE FROM chats WHERE id = ?", [chat])
+
+    def append(self, chat: str, rows: Sequence[tuple[int, str, str, str | None, float]]) -> None:
+        """Write events: number, type, line, time and seconds of each."""
+        sql = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)"
+        if len(rows) == 1:
+            self._store.execute(sql, (chat, *rows[0]))
+        else:
+            self._store.executemany(sql, [(chat, *row) for row in rows])
+
+    def read(self, chat: str) -> Iterator[ChatEvent]:
+        """The events of a chat, shared ones first."""
+        # Down to the root first, then up again, each as far as its child goes.
+        chain: list[tuple[str, int | None]] = []
+        row, upto = self.row(chat), None
+        while True:
+            chain.append((row.id, upto))
+            if row.parent is None:
+                break
+            upto = row.fork_at if upto is None else min(upto, row.fork_at)
+            row = self.row(row.parent)
+        for name, limit in reversed(chain):
+            yield from self._own(name, limit)
+
+    def _own(self, chat: str, limit: int | None) -> Iterator[ChatEvent]:
+        bound = 2**62 if limit is None else limit
+        for seq, line, time, seconds in self._store.rows(
+            "SELECT seq, line, time, seconds FROM events WHERE chat = ? AND seq < ? ORDER BY seq",
+            [chat, bound],
+        ):
+            moment = datetime.fromisoformat(time) if time else UNKNOWN
+            yield replace(_parsed(line, seq, chat), time=moment, seconds=seconds, chat=chat)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._store.close()
+
+    def __repr__(self) -> str:
+        return f"<ChatStore {self.path or 'in memory'}, {len(self.rows())} chats>"
+
+
+class ChatLog:
+    """The events of one chat, written as they happen.
+
+    Args:
+        store: Where they go.
+        chat: The chat's id.
+        events: What is there already.
+    """
+
+    def __init__(self, store: ChatStore, chat: str, events: Sequence[ChatEvent] = ()) -> None:
+        self.store = store
+        self.chat = chat
+        self.events: list[ChatEvent] = list(events)
+        self._lock = threading.Lock()
+
+    def append(
+        self, type_: str, data: Mapping[str, Any], time: datetime, seconds: float = 0.0
+    ) -> ChatEvent:
+        """Write an event down; it is in the file when this returns.
+
+        Args:
+            type_: Its type.
+            data: JSON-able facts.
+            time: When it happened.
+            seconds: How long what it ends took.
+
+        Returns:
+            The event, its facts as a reader of the file will find them.
+
+        Raises:
+            ReadOnlyError: The store is read-only.
+        """
+        if self.store.read_only:
+            raise ReadOnlyError(
+                "This chat belongs to another process and is read-only here.",
+                where=self.chat,
+                next_step="fork it into a store of your own: chat.fork(store=vl.ChatStore())",
+            )
+        with self._lock:
+            seq = len(self.events)
+            line = canonical_line(seq, type_, data)
+            try:
+                line.encode()
+            except UnicodeEncodeError:
+                # Half characters of a broken stream: the file holds what can be written.
+                line = line.encode("utf-8", "replace").decode()
+                data = _parsed(line, seq, self.chat).data
+            self.store.append(self.chat, [(seq, type_, line, time.isoformat(), seconds)])
+            event = ChatEvent(
+                type=type_, data=data, seq=seq, time=time, seconds=seconds, chat=self.chat
+            )
+            self.events.append(event)
+        return event
+
+    def to_jsonl(self) -> str:
+        """The canonical log."""
+        return "\n".join([HEADER, *(event.line for event in self.events), ""])
+
+
+def read_jsonl(text: str, *, where: str = "log") -> list[ChatEvent]:
+    """Read a canonical log.
+
+    A last line that was torn off while it was written is left out; anything else that is broken
+    is refused.
+
+    Args:
+        text: The lines.
+        where: What an error names.
+
+    Raises:
+        SchemaMismatchError: It is something else, or of a newer vcplab.
+        InvalidDataError: A line is broken or missing.
+    """
+    *lines, rest = text.split("\n")
+    if rest and lines:
+        with suppress(InvalidDataError):
+            _parsed(rest, len(lines) - 1, where)
+            lines.append(rest)  # whole, only without its line end
+    try:
+        header = json.loads(lines[0]) if lines else {}
+    except ValueError:
+        header = {}
+    if not isinstance(header, dict) or header.get("schema") != _SCHEMA:
+        raise SchemaMismatchError(
+            "This is no log of a chat.",
+            where=f"{where}, line 1",
+            next_step=f'its first line should be {HEADER}; write one with chat.save("chat.jsonl")',
+        )
+    if not isinstance(header.get("version"), int) or header["version"] > _VERSION:
+        raise SchemaMismatchError(
+            f"This log is of version {header.get('version')}, and this vcplab reads {_VERSION}.",
+            where=f"{where}, line 1",
+            next_step="open it with a newer vcplab",
+        )
+    return [_parsed(line, number, where) for number, line in enumerate(lines[1:])]
+
+
+def _parsed(line: str, seq: int, where: str) -> ChatEvent:
+    try:
+        data = json.loads(line)
+        type_, number = data.pop("type"), data.pop("seq")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InvalidDataError(
+            f"Event {seq} cannot be read.",
+            where=f"{where}, line {seq + 2}",
+            next_step="restore the file; events before it can be loaded by cutting it there",
+        ) from None
+    if number != seq:
+        raise InvalidDataError(
+            f"Event {seq} is missing: the next one is {number}.",
+            where=f"{where}, line {seq + 2}",
+            next_step="restore the file; events before it can be loaded by cutting it there",
+        )
+    return ChatEvent(type=type_, data=data, seq=seq, time=UNKNOWN)

@@ -1,0 +1,270 @@
+"""Replaying a chat: every decision and every turn again, answered from the log, and compared.
+
+What people did (starting, speaking, letting agents join, giving somebody the floor, taking
+messages back, ending) is done again in its order; what follows from it is found out again: who
+speaks and why, hand-offs, what is stripped from replies, when a round is over, when the chat
+ends. Models and tools answer from the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from vcplab.agents.chat.deciding import decide
+from vcplab.agents.chat.ending import ending
+from vcplab.agents.chat.events import ChatEvent
+from vcplab.agents.chat.fold import decision_data
+from vcplab.agents.chat.handoffs import called_by
+from vcplab.agents.chat.journal import Journal
+from vcplab.agents.chat.log import ChatLog, ChatStore
+from vcplab.agents.chat.policies import as_policy
+from vcplab.agents.chat.prompts import PromptBuilder
+from vcplab.agents.chat.session import Session
+from vcplab.agents.chat.tools import NoTools
+from vcplab.agents.chat.turns import Setting, Turn
+from vcplab.core.clock import current_clock
+from vcplab.core.display import html_card, style_block
+from vcplab.core.errors import VCPError
+from vcplab.core.loop import run
+
+if TYPE_CHECKING:
+    from vcplab.agents.chat.chat import GroupChat
+
+__all__ = ["Replay", "replay"]
+
+#: What people do; everything else follows.
+_GIVEN: Final = frozenset(
+    ["chat:start", "agent:join", "agent:leave", "agent:invite", "user:speak", "message:removed",
+     "mode:changed", "topic:updated", "timeout"]
+)  # fmt: skip
+_TURN_ENDS: Final = frozenset(["agent:speak", "agent:silent"])
+_ENDINGS: Final = frozenset(["round:end", "chat:end"])
+_OF_DECISIONS: Final = frozenset(
+    ["round:start", "position", "consensus:reached", "consensus:failed", "conflict:detected"]
+)
+#: Ends of a chat that do not follow from its log: somebody's word, a clock, an agent's failure.
+_GIVEN_ENDS: Final = frozenset(["user", "time", "failed"])
+
+_Fact = tuple[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a replay found.
+
+    Attributes:
+        identical: Whether it gave the same log, byte for byte.
+        events: Number of events of the log.
+        first_difference: The log's line and the replay's where they differ first; None if nowhere.
+        at: The number of that event.
+        log: The canonical log of the second run.
+    """
+
+    identical: bool
+    events: int
+    first_difference: tuple[str | None, str | None] | None
+    at: int | None
+    log: str
+
+    def __bool__(self) -> bool:
+        return self.identical
+
+    def __repr__(self) -> str:
+        if self.identical:
+            return f"<Replay identical: {self.events} events>"
+        then, now = self.first_difference or (None, None)
+        return f"<Replay differs at event {self.at}: {_excerpt(then, now)}>"
+
+    def _repr_html_(self) -> str:
+        if self.identical:
+            rows = [("log", "identical, byte for byte"), ("events", str(self.events))]
+        else:
+            then, now = self.first_difference or ("", "")
+            rows = [("differs at event", str(self.at)), ("then", then or "–"), ("now", now or "–")]
+        return style_block() + html_card("Replay", rows)
+
+
+def replay(
+    chat: GroupChat, *, mode: Any = None, on_event: Callable[[ChatEvent], object] | None = None
+) -> Replay:
+    """Take every decision and turn of a chat again; see `GroupChat.replay`.
+
+    Args:
+        chat: The chat.
+        mode: The mode; None for the chat's own.
+        on_event: Called with every event of the second run.
+    """
+    again = _Again(chat, mode)
+    if on_event is not None:
+        again.session.subscribe(on_event)
+    problem = run(again.go())
+    then = [event.line for event in chat.events]
+    now = [event.line for event in again.session.log.events]
+    if problem is not None:
+        now.append(problem)
+    at = next(
+        (n for n, pair in enumerate(zip(then, now, strict=False)) if pair[0] != pair[1]), None
+    )
+    if at is None and len(then) != len(now):
+        at = min(len(then), len(now))
+    difference = None
+    if at is not None:
+        difference = (then[at] if at < len(then) else None, now[at] if at < len(now) else None)
+    return Replay(at is None, len(then), difference, at, again.session.log.to_jsonl())
+
+
+class _Again:
+    """The second run."""
+
+    def __init__(self, chat: GroupChat, mode: Any) -> None:
+        store = ChatStore()
+        store.create(chat.id, chat.name, current_clock().now())
+        self._events = chat.events
+        self.session = Session(ChatLog(store, chat.id))
+        tools = chat.toolbox or NoTools()
+        self._setting = Setting(chat.options, PromptBuilder(chat.options.prompt), tools)
+        self._last_policy = chat.policy if mode is None else as_policy(mode)
+        changes = [event for event in self._events if event.type == "mode:changed"]
+        self._mode_changes = 0 if mode is not None else len(changes)
+        self._policy = self._last_policy
+        if self._mode_changes:
+            first = next(e.data["config"] for e in self._events if "config" in e.data)
+            self._policy = as_policy(first["mode"])
+        self._stop = chat.stop
+
+    async def go(self) -> str | None:
+        """Go through the log until it ends or the runs part; what went wrong, if anything."""
+        place = 0
+        try:
+            while place < len(self._events):
+                made = len(self.session.log.events)
+                place = await self._step(place)
+                if any(
+                    self.session.log.events[n].line != self._events[n].line
+                    for n in range(made, min(place, len(self.session.log.events)))
+                ):
+                    return None
+        except VCPError as error:
+            return str(error)
+        return None
+
+    async def _step(self, place: int) -> int:
+        event = self._events[place]
+        if event.type in _GIVEN or event.data.get("kind") in _GIVEN_ENDS:
+            if event.type == "mode:changed" and self._mode_changes:
+                self._mode_changes -= 1
+                self._policy = (
+                    as_policy(event.data["mode"]) if self._mode_changes else self._last_policy
+                )
+            return self._copy(place)
+        if event.type in _ENDINGS:
+            return self._ending(place)
+        end = self._end_of(place)
+        if end is None:
+            return self._copy(place)  # a step that was never finished
+        if self._events[end].type == "round:start":
+            return await self._decision(place, end)
+        return await self._turn(place, end)
+
+    def _copy(self, place: int) -> int:
+        event = self._events[place]
+        self.session.record(event.type, event.data)
+        return place + 1
+
+    def _end_of(self, place: int) -> int | None:
+        """Where the step ends that begins here."""
+        first = self._events[place]
+        deciding = first.type in _OF_DECISIONS or (
+            first.type == "model:call" and first.data.get("purpose", "speak") != "speak"
+        )
+        for number in range(place, len(self._events)):
+            event = self._events[number]
+            if deciding and event.type == "round:start":
+                return number
+            if event.type in _TURN_ENDS and not deciding and event.agent_id == first.agent_id:
+                return number
+            if event.type in _GIVEN and (deciding or event.type != "user:speak"):
+                return None
+        return None
+
+    async def _decision(self, place: int, end: int) -> int:
+        state = self.session.state
+        start = self._events[end].data
+        message = state.last_message
+        if "on" in start:
+            message = next((m for m in state.messages if m.id == start["on"]), None)
+        made: list[_Fact] = []
+        chosen = await decide(
+            self.session, self._setting, self._policy, message,
+            journal=Journal(self._events[place:end], logged=False),
+            emit=lambda type_, data, _: made.append((type_, data)),
+        )  # fmt: skip
+        kept = {name: start[name] for name in ("on", "to") if name in start}
+        speakers = [decision_data(decision) for decision in chosen]
+        made.append(("round:start", {"round": state.round + 1, "speakers": speakers, **kept}))
+        return self._merge(place, end, made)
+
+    async def _turn(self, place: int, end: int) -> int:
+        state = self.session.state
+        agent = self._events[end].data["agent"]
+        decision = next((d for d in state.queue if d.agent_id == agent), None)
+        if decision is None:
+            return self._copy(place)
+        own = [e for e in self._events[place : end + 1] if e.data.get("agent") == agent]
+        made: list[_Fact] = []
+        await Turn(
+            self.session, self._setting, decision,
+            number=state.turns + 1, seen=self.session.last,
+            journal=Journal(own, logged=False),
+            emit=lambda type_, data, _: made.append((type_, data)),
+        ).take()  # fmt: skip
+        place = self._merge(place, end, made)
+        return self._after(place)
+
+    def _after(self, place: int) -> int:
+        """What follows from what was said: whom it calls, and whether the chat ends."""
+        state = self.session.state
+        said = self.session.log.events[-1]
+        if said.type == "agent:speak" and not said.data.get("interrupted"):
+            calls = called_by(state, state.messages[-1], self._setting.options)
+            if calls is not None:
+                self.session.record("handoff", calls)
+                place += 1
+        follows = self._events[place] if place < len(self._events) else None
+        is_batch = self._setting.options.concurrent and state.queue
+        if follows is not None and follows.type not in (*_ENDINGS, "timeout") and not is_batch:
+            for type_, data in ending(self.session, self._stop, round_over=not state.queue):
+                self.session.record(type_, data)
+        return place
+
+    def _ending(self, place: int) -> int:
+        state = self.session.state
+        made = ending(self.session, self._stop, round_over=not state.queue)
+        if not made and state.in_round and not state.queue:
+            made = [("round:end", {"round": state.round})]
+        if not made:
+            return self._copy(place)  # broken off by a person
+        for type_, data in made:
+            self.session.record(type_, data)
+        return place + len(made)
+
+    def _merge(self, place: int, end: int, made: Sequence[_Fact]) -> int:
+        """Record what was found, what people did meanwhile at its place between."""
+        waiting = list(made)
+        for event in self._events[place : end + 1]:
+            if event.type in _GIVEN:
+                self.session.record(event.type, event.data)
+            elif waiting:
+                self.session.record(*waiting.pop(0))
+        for type_, data in waiting:
+            self.session.record(type_, data)
+        return end + 1
+
+
+def _excerpt(then: str | None, now: str | None) -> str:
+    def short(line: str | None) -> str:
+        return "nothing" if line is None else line if len(line) <= 100 else f"{line[:97]}…"
+
+    return f"{short(then)} / {short(now)}"

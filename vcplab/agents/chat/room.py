@@ -1,0 +1,301 @@
+"""A chat's members and memory: what a group chat is before anybody speaks."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from vcplab.agents.agent import Agent
+from vcplab.agents.chat.approvals import Approvals
+from vcplab.agents.chat.events import ChatEvent
+from vcplab.agents.chat.log import ChatLog, ChatStore
+from vcplab.agents.chat.message import USER, ChatMessage
+from vcplab.agents.chat.options import ChatOptions
+from vcplab.agents.chat.policies import Policy, as_policy
+from vcplab.agents.chat.prompts import PromptBuilder
+from vcplab.agents.chat.runtime import Runtime
+from vcplab.agents.chat.session import Session
+from vcplab.agents.chat.state import ChatState
+from vcplab.agents.chat.stopping import RoundLimit, StopCondition, TimeLimit, as_stop
+from vcplab.agents.chat.tools import ToolBox
+from vcplab.agents.chat.turns import Setting
+from vcplab.core.clock import current_clock
+from vcplab.core.errors import InvalidInputError, NotFoundError, StateError
+from vcplab.core.events import Subscription
+from vcplab.core.settings import get_settings
+from vcplab.models.chat.choosing import as_chat_model
+from vcplab.models.chat.ledger import Ledger, Price, PriceTable
+from vcplab.prompt.placeholders import VariableEngine
+from vcplab.protocol.ports import ChatModel
+from vcplab.text.tokens import Tokenizer
+
+__all__ = ["Room"]
+
+_ROUNDS = 10  # what the originals announce as `maxRounds` and do not keep
+
+
+class Room:
+    """Who takes part in a chat, and its log; see `GroupChat`, which drives it."""
+
+    options: ChatOptions
+    id: str
+
+    def __init__(
+        self,
+        agents: Iterable[Agent | Mapping[str, Any] | str] = (),
+        mode: str | Policy | Mapping[str, Any] | Callable[..., Any] | None = None,
+        *,
+        model: ChatModel | str | Mapping[str, Any] | None = None,
+        stop: StopCondition | Any = None,
+        seed: int | None = None,
+        tools: ToolBox | None = None,
+        variables: VariableEngine | None = None,
+        store: ChatStore | str | Path | None = None,
+        prices: PriceTable | Mapping[str, Any] | None = None,
+        tokenizer: Tokenizer | None = None,
+        approver: Callable[[str, str, str], bool] | None = None,
+        **options: Any,
+    ) -> None:
+        self.options, apart = ChatOptions.of(options)
+        policy = _policy(mode if mode is not None else apart.pop("mode", "sequential"), apart)
+        stop = _stop(stop if stop is not None else apart.pop("stop", None), apart)
+        self._store = store if isinstance(store, ChatStore) else ChatStore(store)
+        self.id = str(apart.get("id") or uuid.uuid4().hex[:12])
+        if store is not None or apart.get("id"):
+            with suppress(NotFoundError):
+                self._store.row(self.id)
+                raise StateError(
+                    "There is a chat of this id already.",
+                    where=self.id,
+                    next_step="open it: GroupChat.load(id, store=…), or give another id",
+                )
+        self._store.create(self.id, self.options.name, current_clock().now())
+        chosen = apart.get("seed") if seed is None else seed
+        self._seed = get_settings().seed if chosen is None else int(chosen)
+        self._begin(
+            ChatLog(self._store, self.id), policy, stop, model,
+            tools=tools, variables=variables, prices=prices, tokenizer=tokenizer,
+            approver=approver, shared=0,
+        )  # fmt: skip
+        tags = apart.get("member_tags") or {}
+        for agent in agents:
+            known = Agent.of(agent)
+            if known.id in tags or known.name in tags:
+                known = known.with_(keywords=tags.get(known.id, tags.get(known.name)))
+            self.add_agent(known)
+
+    def _begin(
+        self,
+        log: ChatLog,
+        policy: Policy,
+        stop: StopCondition | None,
+        model: Any,
+        *,
+        tools: ToolBox | None,
+        variables: VariableEngine | None,
+        prices: PriceTable | Mapping[str, Any] | None,
+        tokenizer: Tokenizer | None,
+        approver: Callable[[str, str, str], bool] | None,
+        shared: int,
+    ) -> None:
+        self._shared = shared
+        self._tokenizer = tokenizer
+        own: Mapping[str, Any] = {}
+        if isinstance(model, Mapping) and not {"base_url", "model"} & set(model):
+            model, own = None, model
+        if model is not None or (not own and get_settings().model_url):
+            model = as_chat_model(model)
+        ledger = Ledger(prices=_prices(prices))
+        self._session = Session(log, model=model, ledger=ledger, shared=shared)
+        self._own_models = {name: as_chat_model(spec) for name, spec in own.items()}
+        for agent in self._session.state.agents.values():
+            self._know_model(agent)
+        prompts = PromptBuilder(self.options.prompt, tokenizer)
+        self._approvals = Approvals(self._session, approver, self._waiting)
+        setting = Setting(self.options, prompts, tools, variables, self._approvals.ask)
+        self._runtime = Runtime(self._session, setting, policy, stop)
+
+    # --- what it is ---------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The chat's name."""
+        return self.options.name
+
+    @property
+    def state(self) -> ChatState:
+        """What the log adds up to; to be read only."""
+        return self._session.state
+
+    @property
+    def messages(self) -> list[ChatMessage]:
+        """What was said, oldest first."""
+        return list(self._session.state.messages)
+
+    @property
+    def agents(self) -> list[Agent]:
+        """The agents, as they joined."""
+        return list(self._session.state.agents.values())
+
+    @property
+    def events(self) -> tuple[ChatEvent, ...]:
+        """The log."""
+        return tuple(self._session.log.events)
+
+    @property
+    def ledger(self) -> Ledger:
+        """What its model calls consumed and cost, without what a fork shares with its parent."""
+        return self._session.ledger
+
+    @property
+    def mode(self) -> str:
+        """The name of the speaking mode."""
+        return self._runtime.policy.name
+
+    @property
+    def policy(self) -> Policy:
+        """The speaking mode."""
+        return self._runtime.policy
+
+    @property
+    def stop(self) -> StopCondition | None:
+        """When it ends by itself."""
+        return self._runtime.stop
+
+    @property
+    def status(self) -> str:
+        """``new``, ``idle``, ``deciding``, ``speaking``, ``waiting``, ``paused`` or ``ended``."""
+        return self._runtime.status
+
+    @property
+    def store(self) -> ChatStore:
+        """Where the log is kept."""
+        return self._store
+
+    @property
+    def toolbox(self) -> ToolBox | None:
+        """The tools that agents may use; None for none."""
+        return self._runtime.setting.tools
+
+    @property
+    def pending_approvals(self) -> list[dict[str, Any]]:
+        """What a person has to decide: ``id``, ``kind``, ``agent``, ``text``."""
+        return self._approvals.pending()
+
+    def subscribe(
+        self, callback: Callable[[ChatEvent], object], type: str | None = None
+    ) -> Subscription:
+        """Have a function called with every event, or those of one type (``"agent:*"``).
+
+        Args:
+            callback: Called in the library's thread, in order; it must not block.
+            type: An event's type.
+        """
+        return self._session.subscribe(callback, type)
+
+    # --- who takes part -----------------------------------------------------------------------
+
+    def add_agent(self, agent: Agent | Mapping[str, Any] | str) -> Agent:
+        """Let an agent take part; one of the same id is replaced.
+
+        Args:
+            agent: The agent, a mapping of its fields, or a name.
+
+        Raises:
+            InvalidInputError: Another one has the name.
+        """
+        agent = Agent.of(agent)
+        state = self._session.state
+        for other in state.agents.values():
+            if other.id != agent.id and {agent.name, agent.display_name} & {
+                other.name, other.display_name
+            }:  # fmt: skip
+                raise InvalidInputError(
+                    f"There is an agent called {agent.display_name!r} already.",
+                    where="agent",
+                    next_step="give it another name, or the same id to replace that one",
+                )
+        if agent.id == USER:
+            raise InvalidInputError(
+                f"{USER!r} is the id of the person at the notebook.",
+                where="agent",
+                next_step="give the agent another id",
+            )
+        self._know_model(agent)
+        model = self._session.models.get(agent.id)
+        data = {**agent.to_dict(), **({} if model is None else {"model": model.name})}
+        self._session.record("agent:join", {"agent": data})
+        return agent
+
+    def remove_agent(self, agent: str | Agent) -> None:
+        """Let an agent take part no more; what it said stays.
+
+        Raises:
+            NotFoundError: There is no such agent.
+        """
+        self._session.record("agent:leave", {"agent": self.state.agent(agent).id})
+
+    def _know_model(self, agent: Agent) -> None:
+        model = agent.model or self._own_models.get(agent.id) or self._own_models.get(agent.name)
+        if model is not None:
+            self._session.models[agent.id] = as_chat_model(model)
+
+    def set_mode(self, mode: str | Policy | Mapping[str, Any] | Callable[..., Any]) -> None:
+        """Change the speaking mode, from the next round on.
+
+        Args:
+            mode: As for the chat.
+
+        Raises:
+            InvalidInputError: There is no such mode.
+        """
+        self._runtime.policy = policy = as_policy(mode)
+        if self.state.config:
+            self._session.record("mode:changed", {"mode": policy.to_dict()})
+
+    def set_topic(self, topic: str) -> None:
+        """Change what the chat is about."""
+        self._session.record("topic:updated", {"topic": topic})
+
+    def _waiting(self, waiting: bool) -> None:
+        self._runtime.wait(waiting)
+
+    def _refuse_blocking(self, name: str) -> None:
+        self._approvals.refuse_blocking(self.options.approve is not None, name)
+
+
+def _policy(mode: Any, apart: Mapping[str, Any]) -> Policy:
+    """The mode, with what seed 002 says of it among the chat's options."""
+    policy = as_policy(mode)
+    values = policy.to_dict()
+    if "consensus_threshold" in apart and policy.name == "consensus":
+        return as_policy({"threshold": apart["consensus_threshold"], **values})
+    if "tag_match_mode" in apart and policy.name == "natural":
+        return as_policy({"tag_match_mode": apart["tag_match_mode"], **values})
+    return policy
+
+
+def _stop(stop: Any, apart: Mapping[str, Any]) -> StopCondition:
+    """When to stop, with what seed 002 says of it among the chat's options."""
+    found = as_stop(stop)
+    if "max_rounds" in apart:
+        limit: StopCondition = RoundLimit(int(apart["max_rounds"]))
+        found = limit if found is None else found | limit
+    if apart.get("timeout"):
+        limit = TimeLimit(apart["timeout"] / 1000)
+        found = limit | RoundLimit(_ROUNDS) if found is None else found | limit
+    return RoundLimit(_ROUNDS) if found is None else found
+
+
+def _prices(prices: PriceTable | Mapping[str, Any] | None) -> PriceTable | None:
+    if prices is None or isinstance(prices, PriceTable):
+        return prices
+    return PriceTable(
+        {
+            name: Price(**price) if isinstance(price, Mapping) else price
+            for name, price in prices.items()
+        }
+    )

@@ -1,0 +1,145 @@
+"""A chat's memory: its log, what the log adds up to, who listens, and what the calls cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from vcplab.agents.agent import Agent
+from vcplab.agents.chat.events import ChatEvent
+from vcplab.agents.chat.fold import fold, usage_of
+from vcplab.agents.chat.log import ChatLog
+from vcplab.agents.chat.state import ChatState
+from vcplab.core.clock import current_clock
+from vcplab.core.errors import InvalidInputError
+from vcplab.core.events import EventBus, Subscription
+from vcplab.models.chat.ledger import Ledger, LedgerEntry
+from vcplab.protocol.ports import ChatModel
+
+__all__ = ["Session"]
+
+#: Events that end a model call, and what the call was for.
+_CALLS = {"agent:speak": "speak", "agent:silent": "speak", "model:call": None}
+
+
+class Session:
+    """The log of a chat and everything that follows from it.
+
+    Args:
+        log: The log; what is in it already is folded.
+        model: The chat's model, for agents without their own.
+        ledger: Where costs go.
+        shared: How many of the events were paid for by the chat this one was forked from.
+    """
+
+    def __init__(
+        self,
+        log: ChatLog,
+        *,
+        model: ChatModel | None = None,
+        ledger: Ledger | None = None,
+        shared: int = 0,
+    ) -> None:
+        self.log = log
+        self.model = model
+        self.models: dict[str, ChatModel] = {}
+        self.ledger = Ledger() if ledger is None else ledger
+        self.state = ChatState()
+        self.bus = EventBus(history=0)
+        for event in log.events:
+            fold(
+                self.state, event.seq or 0, event.type, event.data,
+                time=event.moment, seconds=event.seconds,
+            )  # fmt: skip
+            if (event.seq or 0) >= shared:
+                self._charge(event)
+
+    @property
+    def last(self) -> int:
+        """The number of the latest event; -1 for an empty log."""
+        return len(self.log.events) - 1
+
+    def model_of(self, agent: Agent | None) -> ChatModel:
+        """The model that speaks for an agent, or for the chat itself.
+
+        Raises:
+            InvalidInputError: There is none.
+        """
+        model = self.models.get(agent.id) if agent is not None else None
+        model = model or self.model
+        if model is None:
+            raise InvalidInputError(
+                f"{'The chat' if agent is None else agent.name} has no model.",
+                where="model",
+                next_step='give one: GroupChat(…, model="http://127.0.0.1:11434/v1"), or '
+                "Agent(…, model=…)",
+            )
+        return model
+
+    def record(self, type_: str, data: Mapping[str, Any], seconds: float = 0.0) -> ChatEvent:
+        """Write an event down, let it change the state, and tell everybody.
+
+        Args:
+            type_: One of `LOGGED_EVENTS`.
+            data: JSON-able facts.
+            seconds: How long what it ends took.
+
+        Returns:
+            The event, with the message it made.
+        """
+        event = self.log.append(type_, data, current_clock().now(), seconds)
+        assert event.seq is not None
+        message = fold(self.state, event.seq, type_, event.data, time=event.time, seconds=seconds)
+        if "usage" in event.data:
+            self._charge(event)
+        if message is not None:
+            event = replace(event, message=message)
+        if self.bus.has_subscribers(ChatEvent):
+            self.bus.publish(event)
+        return event
+
+    def tell(self, type_: str, data: Mapping[str, Any]) -> None:
+        """Publish something that only happens live."""
+        if self.bus.has_subscribers(ChatEvent):
+            self.bus.publish(ChatEvent(type=type_, data=data, chat=self.log.chat))
+
+    def subscribe(
+        self, callback: Callable[[ChatEvent], object], type_: str | None = None
+    ) -> Subscription:
+        """Have a function called with every event, or with those of one type.
+
+        Args:
+            callback: Called in the library's thread, in order; it must not block.
+            type_: The type; ``"agent:*"`` for all that begin so.
+        """
+        if type_ is None:
+            return self.bus.subscribe(ChatEvent, callback)
+        begin = type_[:-1] if type_.endswith("*") else None
+
+        def chosen(event: ChatEvent) -> None:
+            if event.type == type_ or (begin is not None and event.type.startswith(begin)):
+                callback(event)
+
+        return self.bus.subscribe(ChatEvent, chosen)
+
+    def _charge(self, event: ChatEvent) -> None:
+        if event.type not in _CALLS or "usage" not in event.data:
+            return
+        agent = event.data.get("agent")
+        model = event.data.get("model")
+        if model is None:
+            known = self.state.agents.get(agent) if agent is not None else None
+            with suppress(InvalidInputError):
+                model = self.model_of(known).name
+        self.ledger.add(
+            LedgerEntry(
+                agent=agent,
+                purpose=_CALLS[event.type] or event.data.get("purpose", "speak"),
+                model=model or "",
+                usage=usage_of(event.data),
+                seconds=event.seconds,
+                failed=event.type == "agent:silent",
+            )
+        )

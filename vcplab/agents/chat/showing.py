@@ -1,0 +1,230 @@
+"""A chat as tables, documents and a static page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from vcplab.agents.chat.message import ChatMessage
+from vcplab.core.display import html_table, style_block
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vcplab.agents.chat.chat import GroupChat
+
+__all__ = ["as_json", "html", "markdown", "messages_frame", "session_info", "timeline_frame"]
+
+_COLUMNS = [
+    "id", "round", "turn", "agent_id", "agent", "type", "text", "reason", "mentions", "visible_to",
+    "input_tokens", "output_tokens", "estimated", "finish_reason", "interrupted", "time",
+]  # fmt: skip
+_STEPS = (
+    "round:start", "agent:speak", "agent:silent", "user:speak", "handoff", "model:call",
+    "tool:call", "tool:result", "position", "consensus:reached", "consensus:failed",
+    "conflict:detected", "timeout", "chat:start", "chat:end", "message:removed", "mode:changed",
+)  # fmt: skip
+
+
+def messages_frame(chat: GroupChat) -> pd.DataFrame:
+    """The messages of a chat, one row each.
+
+    Args:
+        chat: The chat.
+
+    Returns:
+        Columns ``id``, ``round``, ``turn``, ``agent_id``, ``agent``, ``type``, ``text``,
+        ``reason``, ``mentions``, ``visible_to``, ``input_tokens``, ``output_tokens``,
+        ``estimated``, ``finish_reason``, ``interrupted``, ``time``.
+    """
+    import pandas as pd
+
+    rows = [
+        (
+            m.id, m.round, m.turn, m.agent_id, m.agent_name, m.type, m.content, m.reason,
+            list(m.mentions), None if m.visible_to is None else sorted(m.visible_to),
+            m.usage.input_tokens, m.usage.output_tokens, m.usage.estimated,
+            m.finish_reason, m.interrupted, m.time,
+        )
+        for m in chat.messages
+    ]  # fmt: skip
+    return _timed(pd.DataFrame(rows, columns=_COLUMNS))
+
+
+def timeline_frame(chat: GroupChat) -> pd.DataFrame:
+    """What happened, one row an event: who, why, how long, at what cost.
+
+    Args:
+        chat: The chat.
+
+    Returns:
+        Columns ``seq``, ``time``, ``type``, ``round``, ``agent``, ``what``, ``input_tokens``,
+        ``output_tokens``, ``seconds``.
+    """
+    import pandas as pd
+
+    rows, current = [], 0
+    for event in chat.events:
+        if event.type == "round:start":
+            current = event.data["round"]
+        if event.type not in _STEPS:
+            continue
+        usage = event.data.get("usage") or (None, None)
+        agent = event.agent_id
+        rows.append(
+            (
+                event.seq, event.moment, event.type, current,
+                None if agent is None else chat.state.name_of(agent),
+                _what(chat, event.type, event.data), usage[0], usage[1], event.seconds,
+            )
+        )  # fmt: skip
+    columns = [
+        "seq", "time", "type", "round", "agent", "what", "input_tokens", "output_tokens", "seconds",
+    ]  # fmt: skip
+    frame = _timed(pd.DataFrame(rows, columns=columns))
+    return frame.astype({"input_tokens": "Int64", "output_tokens": "Int64"})
+
+
+def _timed(frame: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    return frame.assign(time=pd.to_datetime(frame["time"], utc=True))
+
+
+def _what(chat: GroupChat, type_: str, data: Mapping[str, Any]) -> str:
+    if type_ in ("round:start", "handoff"):
+        names = [
+            f"{chat.state.name_of(one['agent'])} ({one.get('reason', '')})"
+            for one in data["speakers"]
+        ]
+        return "; ".join(names) or "nobody"
+    if type_ == "agent:silent":
+        error = data.get("error") or {}
+        return f"{data['why']}: {error['message']}" if error else str(data["why"])
+    if type_ == "tool:call":
+        return "; ".join(f"{call['tool']} {call['arguments']}" for call in data["calls"])
+    for name in ("text", "reason", "stance", "topic", "message", "purpose"):
+        if data.get(name):
+            return str(data[name])
+    return ""
+
+
+def markdown(chat: GroupChat) -> str:
+    """A chat as a document: what was said stands as quoted text, so that none of it is markup.
+
+    Args:
+        chat: The chat.
+    """
+    state = chat.state
+    lines = [f"# {_inert(chat.name)}", ""]
+    if state.topic:
+        lines += [f"Topic: {_inert(state.topic)}", ""]
+    lines += [
+        f"- **{_inert(agent.display_name)}** ({agent.role})"
+        + (f": {_inert(agent.description)}" if agent.description else "")
+        for agent in chat.agents
+    ]
+    shown = 0
+    for message in chat.messages:
+        if not message.is_public:
+            continue
+        if message.round != shown:
+            shown = message.round
+            lines += ["", f"## Round {shown}"]
+        private = "" if message.visible_to is None else " (private)"
+        cut = " (interrupted)" if message.interrupted else ""
+        lines += ["", f"**{_inert(message.agent_name)}**{private}{cut}", ""]
+        lines += [f"> {_inert(line)}" for line in message.content.split("\n")]
+    end = next((e for e in reversed(chat.events) if e.type == "chat:end"), None)
+    if end is not None and not state.is_active:
+        lines += ["", f"Ended: {_inert(str(end.data.get('reason', '')))}"]
+    return "\n".join([*lines, ""])
+
+
+def as_json(chat: GroupChat) -> dict[str, Any]:
+    """A chat as JSON-able values.
+
+    Args:
+        chat: The chat.
+    """
+    return {
+        "id": chat.id,
+        "name": chat.name,
+        "mode": chat.policy.to_dict(),
+        "topic": chat.state.topic,
+        "status": chat.status,
+        "agents": [agent.to_dict() for agent in chat.agents],
+        "messages": [
+            {
+                "id": m.id,
+                "agent_id": m.agent_id,
+                "agent_name": m.agent_name,
+                "content": m.content,
+                "type": m.type,
+                "round": m.round,
+                "mentions": list(m.mentions),
+                "reason": m.reason,
+                "visible_to": None if m.visible_to is None else sorted(m.visible_to),
+                "usage": {"input_tokens": m.usage.input_tokens,
+                          "output_tokens": m.usage.output_tokens,
+                          "estimated": m.usage.estimated},
+                "interrupted": m.interrupted,
+                "time": None if m.time is None else m.time.isoformat(),
+            }
+            for m in chat.messages
+        ],
+        "usage": {
+            "input_tokens": chat.state.usage.input_tokens,
+            "output_tokens": chat.state.usage.output_tokens,
+            "estimated": chat.state.usage.estimated,
+        },
+    }  # fmt: skip
+
+
+def session_info(chat: GroupChat) -> dict[str, Any]:
+    """What seed 002's ``getSessionInfo`` tells.
+
+    Args:
+        chat: The chat.
+    """
+    return {
+        "id": chat.id,
+        "name": chat.name,
+        "is_active": chat.state.is_active,
+        "agent_count": len(chat.agents),
+        "message_count": len(chat),
+        "current_round": chat.state.round,
+    }
+
+
+def html(chat: GroupChat, limit: int = 30) -> str:
+    """A chat as a static table of its latest messages.
+
+    Args:
+        chat: The chat.
+        limit: How many of them.
+    """
+    said = [m for m in chat.messages if m.is_public]
+    rows = [(_who(m), m.content, m.reason) for m in said[-limit:]]
+    caption = f"{chat.name}: {chat.mode}, {chat.status}"
+    if len(said) > limit:
+        caption += f", the latest {limit} of {len(said)} messages"
+    return style_block() + html_table(["who", "said", "why"], rows, caption=caption)
+
+
+def _who(message: ChatMessage) -> str:
+    marks = [
+        word
+        for word, holds in (
+            ("private", message.visible_to is not None),
+            ("interrupted", message.interrupted),
+        )
+        if holds
+    ]
+    return message.agent_name + (f" ({', '.join(marks)})" if marks else "")
+
+
+def _inert(text: str) -> str:
+    """Text in Markdown that stays text."""
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>~&$-])", r"\\\1", text.replace("\r", ""))

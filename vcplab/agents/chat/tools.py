@@ -1,0 +1,202 @@
+"""Tools in replies: what a reply asks for, and what goes back to the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from vcplab.agents.agent import Agent
+from vcplab.core.errors import StateError
+from vcplab.plugins.handling import Handled
+from vcplab.protocol.completions import ChatReply
+from vcplab.protocol.messages import Message, ToolCall
+from vcplab.protocol.requests import ParsedAnswer, VCPProtocolParser
+from vcplab.protocol.results import TextPart, ToolResult
+
+__all__ = [
+    "NoTools",
+    "Requests",
+    "ToolBox",
+    "answer_messages",
+    "find_requests",
+    "native_definitions",
+    "perform_requests",
+    "tool_texts",
+]
+
+_PARSER = VCPProtocolParser()
+
+
+class ToolBox(Protocol):
+    """What a chat needs of a lab's tools; ``lab.tools`` is one."""
+
+    async def ahandle(
+        self, answer: str | ParsedAnswer, *, messages: Sequence[Mapping[str, Any]] = ()
+    ) -> Handled:
+        """Execute every request in an answer."""
+        ...
+
+    async def aexecute(self, name: str, args: Mapping[str, Any] | None = None) -> ToolResult:
+        """Call a tool and get its result, failures included."""
+        ...
+
+    def descriptions(self) -> Mapping[str, str]:
+        """What a model is told of each tool."""
+        ...
+
+    def definitions(self) -> list[dict[str, Any]]:
+        """The tools as function-calling APIs take them."""
+        ...
+
+
+class NoTools:
+    """No tools: where replies are read as of a chat with tools, and none can run."""
+
+    async def ahandle(
+        self, answer: str | ParsedAnswer, *, messages: Sequence[Mapping[str, Any]] = ()
+    ) -> Handled:
+        """Refuse."""
+        raise _no_tools()
+
+    async def aexecute(self, name: str, args: Mapping[str, Any] | None = None) -> ToolResult:
+        """Refuse."""
+        raise _no_tools()
+
+    def descriptions(self) -> Mapping[str, str]:
+        """None."""
+        return {}
+
+    def definitions(self) -> list[dict[str, Any]]:
+        """None."""
+        return []
+
+
+def _no_tools() -> StateError:
+    return StateError(
+        "A tool was to run whose result is not in the log.",
+        where="replay",
+        next_step="nothing was run; the chat took another way than its log says",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """The tools that a reply asks for.
+
+    Attributes:
+        calls: Name and arguments of each, in order.
+        native: The calls as they came, where they came by the API's own means.
+        refused: Names that the agent may not use.
+        text: What the reply says beside its requests.
+    """
+
+    calls: tuple[tuple[str, Any], ...]
+    native: tuple[ToolCall, ...] = ()
+    refused: tuple[str, ...] = ()
+    text: str = ""
+
+
+def find_requests(reply: ChatReply, agent: Agent) -> Requests | None:
+    """The tools that a reply asks for, by either means; None if there are none.
+
+    Args:
+        reply: A model's reply.
+        agent: Whose it is.
+    """
+    calls: tuple[tuple[str, Any], ...]
+    text = reply.text
+    if reply.tool_calls:
+        calls = tuple((call.name, _arguments(call)) for call in reply.tool_calls)
+    elif "<<<[" in text:
+        parsed = _PARSER.parse(text)
+        calls = tuple((request.name, dict(request.args)) for request in parsed.requests)
+        text = parsed.text
+    else:
+        return None
+    if not calls:
+        return None
+    refused = tuple(dict.fromkeys(name for name, _ in calls if not agent.may_use(name)))
+    return Requests(calls, reply.tool_calls, refused, text.strip())
+
+
+async def perform_requests(reply: ChatReply, requests: Requests, tools: ToolBox) -> list[str]:
+    """Run what a reply asks for.
+
+    Args:
+        reply: The reply.
+        requests: What it asks for.
+        tools: The tools.
+
+    Returns:
+        The texts that go back to the model: one for each native call, else one, or none where
+        there is nothing to tell it.
+    """
+    if requests.refused:
+        text = f"Not allowed for this agent: {', '.join(requests.refused)}. Nothing was run."
+        return [text] * max(1, len(requests.native))
+    if not requests.native:
+        handled = await tools.ahandle(reply.text)
+        return [] if handled.finished else [handled.text]
+    texts = []
+    for name, arguments in requests.calls:
+        if isinstance(arguments, Mapping):
+            texts.append(_told(await tools.aexecute(name, arguments)))
+        else:
+            texts.append(f"The arguments of {name} are not a JSON object.")
+    return texts
+
+
+def answer_messages(
+    reply_text: str, native: Sequence[ToolCall], texts: Sequence[str]
+) -> tuple[Message, ...]:
+    """What a model is shown of its own request and of the results."""
+    asked = Message("assistant", reply_text, tool_calls=tuple(native))
+    if not native:
+        return (asked, *(Message("user", text) for text in texts if text))
+    return (
+        asked,
+        *(
+            Message("tool", text, tool_call_id=call.id)
+            for call, text in zip(native, texts, strict=False)
+        ),
+    )
+
+
+def _arguments(call: ToolCall) -> Any:
+    try:
+        return json.loads(call.arguments or "{}")
+    except ValueError:
+        return call.arguments
+
+
+def native_definitions(tools: ToolBox, agent: Agent) -> tuple[Mapping[str, Any], ...]:
+    """The tools that an agent may use, as a chat request takes them."""
+    return tuple(
+        {
+            "name": tool["name"],
+            "description": tool.get("description", ""),
+            "parameters": tool.get("inputSchema") or tool.get("parameters") or _NOTHING,
+        }
+        for tool in tools.definitions()
+        if agent.may_use(tool["name"])
+    )
+
+
+def tool_texts(tools: ToolBox, agent: Agent) -> str:
+    """What a model is told of the tools that an agent may use."""
+    return "\n\n".join(text for name, text in tools.descriptions().items() if agent.may_use(name))
+
+
+_NOTHING: Mapping[str, Any] = {"type": "object", "properties": {}}
+
+
+def _told(result: ToolResult) -> str:
+    if not result.success:
+        return f"Error: {result.error}"
+    if result.parts:
+        return "\n".join(part.text for part in result.parts if isinstance(part, TextPart))
+    if isinstance(result.value, str):
+        return result.value
+    return json.dumps(result.value, ensure_ascii=False, default=str)

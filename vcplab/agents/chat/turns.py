@@ -1,0 +1,371 @@
+"""An agent's turn: its model is called, its tools are run, and what came of it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from vcplab.agents.agent import Agent
+from vcplab.agents.chat.calls import BrokenCall, call_model
+from vcplab.agents.chat.decision import Decision
+from vcplab.agents.chat.events import ChatEvent
+from vcplab.agents.chat.fold import usage_data
+from vcplab.agents.chat.journal import Journal, reply_of, results_data, results_of
+from vcplab.agents.chat.mentions import find_mentions
+from vcplab.agents.chat.options import ChatOptions
+from vcplab.agents.chat.prompts import PromptBuilder
+from vcplab.agents.chat.session import Session
+from vcplab.agents.chat.tools import (
+    Requests,
+    ToolBox,
+    answer_messages,
+    find_requests,
+    native_definitions,
+    perform_requests,
+    tool_texts,
+)
+from vcplab.core.errors import VCPError
+from vcplab.core.trace import span
+from vcplab.prompt.placeholders import VariableEngine
+from vcplab.prompt.placeholders.syntax import has_placeholder
+from vcplab.protocol.completions import ChatPiece, ChatReply, ChatRequest
+from vcplab.protocol.messages import Message, Usage
+from vcplab.protocol.requests import VCPProtocolParser
+
+__all__ = ["Setting", "Turn", "call_seed"]
+
+_PARSER: Final = VCPProtocolParser()
+_INTERRUPTED_TOOL: Final = (
+    "The chat was broken off while this ran; whether it took effect is not known."
+)
+
+#: What a turn that is answered from the log cannot find out again.
+_KEPT: Final = ("interrupted", "seen")
+
+Emit = Callable[[str, Mapping[str, Any], float], object]
+
+
+@dataclass(slots=True)
+class Setting:
+    """What every turn of a chat works with.
+
+    Attributes:
+        options: The chat's options.
+        prompts: Makes the prompts.
+        tools: The tools; None for none.
+        variables: Resolves placeholders in prompts; None to leave them.
+        allow: Asks a person: kind, agent id and text; None where nobody has to be asked.
+    """
+
+    options: ChatOptions
+    prompts: PromptBuilder
+    tools: ToolBox | None = None
+    variables: VariableEngine | None = None
+    allow: Callable[[str, str, str], Awaitable[bool]] | None = None
+
+
+def call_seed(state_seed: int, number: int, step: int = 0) -> int:
+    """The seed of a model call: another one for every call, the same in every run."""
+    return (state_seed * 1_000_003 + number * 101 + step) % 2**31
+
+
+class Turn:
+    """One turn of one agent.
+
+    Args:
+        session: The chat's memory.
+        setting: What it works with.
+        decision: Who speaks, and why.
+        number: The turn's number.
+        seen: Number of the last event that the agent knows of.
+        journal: What is known already.
+        emit: Takes what is to be logged: type, facts, seconds.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        setting: Setting,
+        decision: Decision,
+        *,
+        number: int,
+        seen: int,
+        journal: Journal,
+        emit: Emit,
+    ) -> None:
+        self._session = session
+        self._setting = setting
+        self._journal = journal
+        self._emit = emit
+        self.decision = decision
+        self.agent: Agent = session.state.agents[decision.agent_id]
+        self.number = number
+        self.seen = seen
+        self.interrupted = False
+        self.failure: BaseException | None = None
+
+    async def take(self) -> None:
+        """Take the turn; it always ends with ``agent:speak`` or ``agent:silent``.
+
+        Raises:
+            asyncio.CancelledError: It was cancelled from outside; what had come is logged.
+        """
+        state, agent = self._session.state, self.agent
+        self._session.tell(
+            "agent:thinking",
+            {
+                "agent": agent.id,
+                "turn": self.number,
+                "round": state.round,
+                "reason": self.decision.reason,
+                "priority": self.decision.priority,
+                "action": self.decision.action,
+            },
+        )
+        with span("chat.turn", agent=agent.name, turn=self.number) as here:
+            try:
+                await self._take()
+            except BrokenCall as broken:
+                self._broken(broken)
+                here.set(failed=str(broken.cause))
+                if isinstance(broken.cause, asyncio.CancelledError) and not self.interrupted:
+                    raise broken.cause from None
+            except asyncio.CancelledError:
+                self._silent("interrupted")
+                if not self.interrupted:
+                    raise
+
+    async def _take(self) -> None:
+        options, agent = self._setting.options, self.agent
+        if options.approve in ("turns", "all") and not await self._allowed("turn", ""):
+            self._silent("denied")
+            return
+        agent = await self._resolved(agent)
+        extra: tuple[Message, ...] = ()
+        for step in range(options.tool_rounds + 1):
+            known = self._journal.take("model:call", "agent:speak", "agent:silent", agent=agent.id)
+            if known is not None and known.type == "agent:silent":
+                self._emit(known.type, known.data, 0.0)
+                return
+            if known is not None:
+                reply, seconds = reply_of(known), 0.0
+            else:
+                reply, seconds = await self._reply(agent, step, extra)
+            is_over = known is not None and known.type == "agent:speak"
+            requests = None
+            if self._setting.tools is not None and not is_over and step < options.tool_rounds:
+                requests = find_requests(reply, agent)
+            if requests is None:
+                flags = {} if known is None else known.data
+                self._spoken(reply, seconds, {k: flags[k] for k in _KEPT if k in flags})
+                return
+            self._called(reply, requests, seconds, known)
+            texts = await self._performed(reply, requests)
+            if not texts:
+                # Everything was fired and reported (archery): the turn is over.
+                self._spoken(replace(reply, text=requests.text, usage=Usage()), 0.0, {})
+                return
+            extra += answer_messages(reply.text, requests.native, texts)
+
+    async def _reply(
+        self, agent: Agent, step: int, extra: tuple[Message, ...]
+    ) -> tuple[ChatReply, float]:
+        options = self._setting.options
+        tools = self._setting.tools
+        described = ""
+        if tools is not None and options.tool_style == "text":
+            described = tool_texts(tools, agent)
+        messages = self._setting.prompts.build(
+            self._session.state,
+            agent,
+            self.decision,
+            seen=self.seen,
+            extra=extra,
+            tool_texts=described,
+        )
+        temperature = agent.temperature if agent.temperature is not None else options.temperature
+        request = ChatRequest(
+            messages,
+            tools=native_definitions(tools, agent)
+            if tools is not None and options.tool_style == "native"
+            else (),
+            temperature=temperature,
+            max_tokens=agent.max_tokens or options.max_tokens,
+            seed=call_seed(self._session.state.seed, self.number, step)
+            if options.send_seed
+            else None,
+            agent=agent.id,
+        )
+        model = self._session.model_of(agent)
+        return await call_model(
+            model, request, on_piece=self._streamer(), timeout=options.call_timeout
+        )
+
+    def _streamer(self) -> Callable[[ChatPiece], None] | None:
+        """Publishes pieces, echoed heads left out; None where nobody listens."""
+        if not self._session.bus.has_subscribers(ChatEvent):
+            return None
+        stripper = self._setting.prompts.stripper(self._session.state, self.agent)
+        facts = {"agent": self.agent.id, "turn": self.number}
+        tell = self._session.tell
+
+        def stream(piece: ChatPiece) -> None:
+            chunk = stripper.feed(piece.text) if piece.text else ""
+            if piece.finish_reason is not None:
+                chunk += stripper.finish()
+            if chunk:
+                tell("agent:stream", {**facts, "chunk": chunk})
+            if piece.reasoning:
+                tell("agent:stream", {**facts, "chunk": "", "reasoning": piece.reasoning})
+
+        return stream
+
+    async def _resolved(self, agent: Agent) -> Agent:
+        variables = self._setting.variables
+        if variables is None or not has_placeholder(agent.system_prompt):
+            return agent
+        return agent.with_(system_prompt=await variables.aresolve_all(agent.system_prompt))
+
+    # --- tools --------------------------------------------------------------------------------
+
+    def _called(
+        self, reply: ChatReply, requests: Requests, seconds: float, known: ChatEvent | None
+    ) -> None:
+        """Log a call that is not the turn's last, and what is about to run."""
+        data: dict[str, Any] = {"agent": self.agent.id, "text": reply.text}
+        if requests.native:
+            data["calls"] = [
+                {"id": call.id, "name": call.name, "arguments": call.arguments}
+                for call in requests.native
+            ]
+        if reply.finish_reason != "stop":
+            data["finish"] = reply.finish_reason
+        data |= {**self._audience(), **usage_data(reply.usage)}
+        self._note("model:call", data, seconds, known=known)
+
+    async def _performed(self, reply: ChatReply, requests: Requests) -> list[str]:
+        assert self._setting.tools is not None
+        facts: dict[str, Any] = {
+            "agent": self.agent.id,
+            "calls": [{"tool": name, "arguments": arguments} for name, arguments in requests.calls],
+        }
+        begun = self._journal.take("tool:call", agent=self.agent.id)
+        self._note("tool:call", facts, known=begun)
+        known = self._journal.take("tool:result", agent=self.agent.id)
+        if known is not None:
+            texts = results_of(known)
+        elif begun is not None and self._journal.logged:
+            # Not run again: a tool may have had its effect before the process ended.
+            texts = [_INTERRUPTED_TOOL] * max(1, len(requests.native))
+        elif not await self._tools_allowed(requests):
+            texts = ["The user did not allow this."] * max(1, len(requests.native))
+        else:
+            texts = await perform_requests(reply, requests, self._setting.tools)
+        self._note(
+            "tool:result",
+            {"agent": self.agent.id, **results_data(texts), **self._audience()},
+            known=known,
+        )
+        return texts
+
+    async def _tools_allowed(self, requests: Requests) -> bool:
+        if self._setting.options.approve not in ("tools", "all"):
+            return True
+        return await self._allowed(
+            "tool", "\n".join(f"{name} {arguments}" for name, arguments in requests.calls)
+        )
+
+    async def _allowed(self, kind: str, text: str) -> bool:
+        known = self._journal.take("approval", agent=self.agent.id, kind=kind)
+        if known is not None:
+            allowed = bool(known.data["approved"])
+        else:
+            ask = self._setting.allow
+            allowed = True if ask is None else await ask(kind, self.agent.id, text)
+        self._note(
+            "approval", {"agent": self.agent.id, "kind": kind, "approved": allowed}, known=known
+        )
+        return allowed
+
+    # --- what is logged -----------------------------------------------------------------------
+
+    def _note(
+        self,
+        type_: str,
+        data: Mapping[str, Any],
+        seconds: float = 0.0,
+        *,
+        known: ChatEvent | None = None,
+    ) -> None:
+        """Log something, unless it is what the log of a chat that goes on has already."""
+        if known is None or not self._journal.logged:
+            self._emit(type_, data, seconds)
+
+    def _spoken(self, reply: ChatReply, seconds: float, flags: Mapping[str, Any]) -> None:
+        text, reasoning = reply.text, reply.reasoning
+        if "<" in text:
+            parsed = _PARSER.parse(text)
+            if parsed.reasoning:
+                text = parsed.text
+                reasoning = "\n".join(part for part in (reasoning, parsed.reasoning) if part)
+            if parsed.requests:
+                text = parsed.text
+        stripper = self._setting.prompts.stripper(self._session.state, self.agent)
+        text = (stripper.feed(text) + stripper.finish()).strip()
+        if not text:
+            why = "interrupted" if flags.get("interrupted") else "empty"
+            self._silent(why, reply.usage, seconds)
+            return
+        state = self._session.state
+        data: dict[str, Any] = {"agent": self.agent.id, "text": text, **self._audience()}
+        if reasoning:
+            data["reasoning"] = reasoning
+        called = find_mentions(text, state.agents.values(), author=self.agent.id)
+        if called:
+            data["mentions"] = list(dict.fromkeys(mention.agent_id for mention in called))
+        if reply.finish_reason != "stop":
+            data["finish"] = reply.finish_reason
+        if self._unseen():
+            data["seen"] = self.seen
+        self._emit("agent:speak", {**data, **flags, **usage_data(reply.usage)}, seconds)
+
+    def _unseen(self) -> bool:
+        """Whether somebody else said something since the turn began."""
+        for event in reversed(self._session.log.events):
+            if (event.seq or 0) <= self.seen:
+                return False
+            if event.type in ("user:speak", "agent:speak"):
+                return True
+        return False
+
+    def _broken(self, broken: BrokenCall) -> None:
+        if isinstance(broken.cause, asyncio.CancelledError):
+            self._spoken(broken.reply, broken.seconds, {"interrupted": True})
+            return
+        self.failure = broken.cause
+        self._silent("failed", broken.reply.usage, broken.seconds, broken.reply.text)
+
+    def _silent(
+        self, why: str, usage: Usage | None = None, seconds: float = 0.0, partial: str = ""
+    ) -> None:
+        data: dict[str, Any] = {"agent": self.agent.id, "why": why}
+        if self.failure is not None:
+            data["error"] = _error(self.failure)
+        if partial:
+            data["partial"] = partial
+        if usage is not None and usage.total_tokens:
+            data |= usage_data(usage)
+        self._emit("agent:silent", data, seconds)
+
+    def _audience(self) -> dict[str, Any]:
+        audience = self._session.state.audience
+        return {} if audience is None else {"to": sorted(audience)}
+
+
+def _error(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, VCPError):
+        facts = {"code": str(error.code), "message": error.message, "next_step": error.next_step}
+        return {name: value for name, value in facts.items() if value}
+    return {"code": type(error).__name__, "message": str(error)}

@@ -1,0 +1,1 @@
+"""Chat models: any compatible endpoint, scripts, recordings, and what the calls cost."""

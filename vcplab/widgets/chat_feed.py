@@ -1,0 +1,413 @@
+"""A chat as the chat panel shows it: the log as rows, what is being said, what is asked.
+
+A row bears a number ``n``; the browser keeps the rows in the order of these.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from vcplab.agents.agent import Agent
+from vcplab.core.errors import VCPError
+from vcplab.widgets.chat_messages import (
+    LONGEST,
+    agent_row,
+    chat_row,
+    facts_text,
+    figure,
+    message_row,
+    person,
+    pretty,
+    short,
+)
+from vcplab.widgets.plugin_messages import cut_text, preview
+
+__all__ = ["ChatFeed"]
+
+_WINDOW = 200  # rows that a browser is sent at a time
+_POSITION = ("stance", "confidence", "reason")
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What an agent is saying; ``fresh`` is what the browser does not know yet."""
+
+    id: str
+    wire: dict[str, Any]
+    text: list[str] = field(default_factory=list)
+    fresh: list[str] = field(default_factory=list)
+    length: int = 0
+    tools_changed: bool = False
+
+
+class ChatFeed:
+    """One chat as a panel shows it.
+
+    Events may arrive from any thread; everything else is called from one at a time.
+
+    Args:
+        chat: The chat.
+        key: What the browser calls it.
+        touch: Called whenever there is news.
+        available: Agents that do not take part, but could.
+    """
+
+    def __init__(
+        self, chat: Any, key: str, touch: Callable[[], object], available: Iterable[Agent] = ()
+    ) -> None:
+        self.chat = chat
+        self.key = key
+        self._touch = touch
+        self._arrived: deque[Any] = deque()
+        self._loaded = False
+        self._last = -1  # number of the latest event of the log that was taken
+        self._count = 0
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._fresh: dict[str, None] = {}
+        self._gone: list[str] = []
+        self._drafts: dict[str, _Draft] = {}  # by agent
+        self._new_drafts: list[_Draft] = []
+        self._ended_drafts: list[str] = []
+        self._tools: dict[str, list[dict[str, Any]]] = {}  # by agent, of its turn that is not over
+        self._positions: dict[str, Any] | None = None  # the row that new positions go to
+        self._sent: dict[str, Any] = {}
+        self.known: dict[str, Agent] = {agent.id: agent for agent in available}
+        self._subscription = chat.subscribe(self._arrive)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._subscription.close()
+
+    def _arrive(self, event: Any) -> None:
+        self._arrived.append(event)
+        self._touch()
+
+    # What the browser is told
+
+    def news(self, whole: bool = False) -> dict[str, Any] | None:
+        """The message that brings a browser up to date; None where nothing is new.
+
+        Args:
+            whole: Whether the browser knows nothing yet.
+        """
+        if not self._loaded:
+            self._loaded = True
+            for event in self.chat.events:
+                self._take(event)
+        while self._arrived:
+            self._take(self._arrived.popleft())
+        message: dict[str, Any] = {}
+        self.known.update(self.chat.state.agents)
+        here = self.chat.state.agents
+        agents = [agent_row(agent, name in here) for name, agent in self.known.items()]
+        state, approvals = (
+            chat_row(self.chat),
+            [self._question(q) for q in self.chat.pending_approvals],
+        )
+        for name, value in (("agents", agents), ("state", state), ("approvals", approvals)):
+            if whole or value != self._sent.get(name):
+                self._sent[name] = message[name] = value
+        if whole:
+            rows = list(self._rows.values())[-_WINDOW:]
+            message["drafts"] = [self._draft(draft) for draft in self._drafts.values()]
+        else:
+            rows = [self._rows[row] for row in self._fresh if row in self._rows]
+            message.update(self._live_news())
+        if rows:
+            message["items"] = [self._wire(row) for row in rows]
+        if self._gone and not whole:
+            message["gone"] = self._gone
+        self._gone = []
+        self._fresh.clear()
+        self._forget_pieces()
+        if not message:
+            return None
+        return self._update(message, whole)
+
+    def _question(self, pending: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "id": str(pending["id"]),
+            "about": short(pending.get("kind")),
+            "name": self._who_is(str(pending.get("agent")))["name"],
+            "text": cut_text(pending.get("text"), LONGEST),
+        }
+
+    def earlier(self, before: int) -> dict[str, Any]:
+        """The rows before the one with this number, as a message."""
+        rows = [row for row in self._rows.values() if row["n"] < before][-_WINDOW:]
+        return self._update({"items": [self._wire(row) for row in rows], "earlier": True}, False)
+
+    def _update(self, message: dict[str, Any], whole: bool) -> dict[str, Any]:
+        head = {"kind": "update", "chat": self.key, "whole": whole, "total": len(self._rows)}
+        return {**head, **message}
+
+    def _live_news(self) -> dict[str, Any]:
+        news: dict[str, Any] = {}
+        new = [
+            draft for draft in self._new_drafts if self._drafts.get(draft.wire["agent"]) is draft
+        ]
+        if new:
+            news["drafts"] = [self._draft(draft) for draft in new]
+        told = [draft for draft in self._drafts.values() if draft not in new]
+        if pieces := {draft.id: "".join(draft.fresh) for draft in told if draft.fresh}:
+            news["pieces"] = {name: cut_text(text) for name, text in pieces.items()}
+        if tools := {d.id: self._steps(d) for d in told if d.tools_changed}:
+            news["tools"] = tools
+        if self._ended_drafts:
+            news["ended"] = self._ended_drafts
+        return news
+
+    def _forget_pieces(self) -> None:
+        self._new_drafts, self._ended_drafts = [], []
+        for draft in self._drafts.values():
+            draft.fresh.clear()
+            draft.tools_changed = False
+
+    def _draft(self, draft: _Draft) -> dict[str, Any]:
+        text = cut_text("".join(draft.text), LONGEST)
+        return {**draft.wire, "text": text, "tools": self._steps(draft)}
+
+    def _steps(self, draft: _Draft) -> list[dict[str, Any]]:
+        return [dict(step) for step in self._tools.get(draft.wire["agent"], ())]
+
+    # The log
+
+    def _take(self, event: Any) -> None:
+        name, old = str(event.type), event.seq is not None and event.seq <= self._last
+        if name in ("agent:speak", "agent:silent"):
+            self._end_draft(self._who(event))
+        if old:  # it came while the log was read
+            return
+        if event.seq is not None:
+            self._last = event.seq
+        take = getattr(self, "_on_" + name.replace(":", "_"), None)
+        if take is not None:
+            take(event, event.data)
+
+    def _who(self, event: Any) -> str:
+        message = event.message
+        return str(event.agent_id or event.data.get("agent") or (message and message.agent_id))
+
+    def _add(self, kind: str, event: Any, **facts: Any) -> dict[str, Any]:
+        self._count += 1
+        name = facts.pop("id", None) or f"e{event.seq if event.seq is not None else self._count}"
+        row = {"id": name, "n": self._count, "kind": kind, **facts}
+        self._rows[name] = row
+        self._fresh[name] = None
+        return row
+
+    def _say(self, event: Any, _: Mapping[str, Any]) -> None:
+        message = event.message
+        if message is not None:
+            tools = [] if message.from_user else self._tools.pop(message.agent_id, [])
+            self._add("message", event, id=message.id, message=message, tools=tools)
+
+    _on_user_speak = _on_agent_speak = _say
+
+    def _on_message_removed(self, event: Any, data: Mapping[str, Any]) -> None:
+        name = str(data.get("message"))
+        if self._rows.pop(name, None) is not None:
+            self._fresh.pop(name, None)
+            self._gone.append(name)
+
+    def _on_agent_silent(self, event: Any, data: Mapping[str, Any]) -> None:
+        who = self._who(event)
+        self._add(
+            "silent",
+            event,
+            who=who,
+            why=short(data.get("why") or "empty"),
+            error=_failure(data.get("error")),
+            partial=cut_text(data.get("partial"), LONGEST),
+            tools=self._tools.pop(who, []),
+        )
+
+    def _on_round_start(self, event: Any, data: Mapping[str, Any]) -> None:
+        speakers = [
+            {
+                "who": str(one.get("agent")),
+                "reason": short(one.get("reason")),
+                "action": short(one.get("action")),
+                "priority": figure(one.get("priority")),
+            }
+            for one in data.get("speakers") or ()
+        ]
+        self._add("round", event, round=data.get("round"), speakers=speakers)
+
+    def _on_round_end(self, event: Any, data: Mapping[str, Any]) -> None:
+        if data.get("cut"):
+            self._add("note", event, text=f"Round {figure(data.get('round'))} was broken off.")
+
+    def _on_handoff(self, event: Any, data: Mapping[str, Any]) -> None:
+        names = [self._who_is(str(one.get("agent")))["name"] for one in data.get("speakers") or ()]
+        if names:
+            self._add("note", event, who=self._who(event), text=f"calls {', '.join(names)}.")
+
+    def _on_agent_invite(self, event: Any, data: Mapping[str, Any]) -> None:
+        reason = short(data.get("reason"))
+        self._add("note", event, who=self._who(event), text=reason or "is given the floor.")
+
+    def _on_position(self, event: Any, data: Mapping[str, Any]) -> None:
+        if self._positions is None:
+            self._positions = self._add("positions", event, verdict="", facts="", rows={})
+        self._place(self._positions, self._who(event), data)
+
+    def _place(self, row: dict[str, Any], who: str, position: Mapping[str, Any]) -> None:
+        row["rows"][who] = {name: figure(position.get(name)) for name in _POSITION}
+        self._fresh[row["id"]] = None
+
+    def _verdict(self, event: Any, data: Mapping[str, Any]) -> None:
+        row, self._positions = self._positions, None
+        if row is None:
+            row = self._add("positions", event, verdict="", facts="", rows={})
+        positions = data.get("positions")
+        if isinstance(positions, Mapping):
+            for who, position in positions.items():
+                if str(who) not in row["rows"] and isinstance(position, Mapping):
+                    self._place(row, str(who), position)
+        row["verdict"], row["facts"] = str(event.type), facts_text(data)
+        self._fresh[row["id"]] = None
+
+    _on_consensus_reached = _on_conflict_detected = _on_consensus_failed = _verdict
+
+    def _on_chat_start(self, event: Any, data: Mapping[str, Any]) -> None:
+        topic = short(data.get("topic"))
+        self._add("note", event, text=f"The chat begins: {topic}" if topic else "The chat begins.")
+
+    def _on_chat_end(self, event: Any, data: Mapping[str, Any]) -> None:
+        summary = cut_text(data.get("summary"), LONGEST)
+        self._add("end", event, text=short(data.get("reason")), summary=summary)
+
+    def _on_timeout(self, event: Any, data: Mapping[str, Any]) -> None:
+        self._add("note", event, text=f"Time is up. {short(data.get('reason'))}".strip())
+
+    def _on_mode_changed(self, event: Any, data: Mapping[str, Any]) -> None:
+        mode = data.get("mode")
+        name = mode.get("mode") if isinstance(mode, Mapping) else mode
+        self._add("note", event, text=f"The speaking mode is now {short(name)}.")
+
+    def _on_topic_updated(self, event: Any, data: Mapping[str, Any]) -> None:
+        self._add("note", event, text=f"The topic is now: {short(data.get('topic'))}")
+
+    def _on_agent_join(self, event: Any, data: Mapping[str, Any]) -> None:
+        given = data.get("agent")
+        if isinstance(given, Mapping):
+            with suppress(VCPError):
+                agent = Agent.of(given)
+                self.known.setdefault(agent.id, agent)
+                given = agent.id
+        if self._count:  # those who are there from the beginning are in the list of agents
+            self._add("note", event, who=str(event.agent_id or given), text="takes part.")
+
+    def _on_agent_leave(self, event: Any, data: Mapping[str, Any]) -> None:
+        self._add("note", event, who=self._who(event), text="has left.")
+
+    # What is live only
+
+    def _on_agent_thinking(self, event: Any, data: Mapping[str, Any]) -> None:
+        who = self._who(event)
+        self._end_draft(who)
+        self._begin_draft(who, data)
+
+    def _begin_draft(self, who: str, data: Mapping[str, Any], text: str = "") -> _Draft:
+        wire = {
+            "id": f"{who}#{data.get('turn')}",
+            **self._who_is(who),
+            "round": data.get("round"),
+            "turn": data.get("turn"),
+            "reason": short(data.get("reason")),
+        }
+        draft = self._drafts[who] = _Draft(wire["id"], wire, [text] if text else [])
+        self._new_drafts.append(draft)
+        return draft
+
+    def _end_draft(self, who: str) -> None:
+        draft = self._drafts.pop(who, None)
+        if draft is not None:
+            self._ended_drafts.append(draft.id)
+
+    def _on_agent_stream(self, event: Any, data: Mapping[str, Any]) -> None:
+        who, chunk = self._who(event), str(data.get("chunk") or "")
+        # A panel that was opened in mid-sentence did not hear how it began.
+        draft = self._drafts.get(who) or self._begin_draft(who, data, "… ")
+        if draft.length <= LONGEST:
+            draft.length += len(chunk)
+            draft.text.append(chunk)
+            draft.fresh.append(chunk)
+
+    # What an agent does on its way to an answer: logged as notes, shown with its turn
+
+    def _on_model_call(self, event: Any, data: Mapping[str, Any]) -> None:
+        if data.get("purpose", "speak") != "speak" or not data.get("text"):
+            return
+        who = self._who(event)
+        self._step(who, {"name": "", "arguments": "", "state": "said"}, data["text"])
+        draft = self._drafts.get(who)
+        if draft is not None:  # what was streamed so far is this; the answer begins anew
+            draft.text.clear()
+            draft.length = 0
+            if draft not in self._new_drafts:
+                self._new_drafts.append(draft)
+
+    def _on_tool_call(self, event: Any, data: Mapping[str, Any]) -> None:
+        for call in data.get("calls") or ():
+            arguments = call.get("arguments")
+            told = arguments if isinstance(arguments, str) else preview(arguments)
+            tool = {"name": short(call.get("tool")), "arguments": short(told), "state": "running"}
+            self._step(self._who(event), tool, "")
+
+    def _on_tool_result(self, event: Any, data: Mapping[str, Any]) -> None:
+        who = self._who(event)
+        running = [step for step in self._tools.get(who, ()) if step["state"] == "running"]
+        texts = list(data.get("texts") or ())
+        if len(texts) != len(running):  # the answers stand together: with the last one
+            running, together = running[-1:], running[:-1]
+            for step in together:
+                step["state"] = "answered"
+                self._step(who, step, "Its answer stands with the next.")
+            texts = [pretty(data.get("text"))]
+        for step, text in zip(running, texts, strict=False):
+            step["state"] = "answered"
+            self._step(who, step, pretty(text))
+
+    def _step(self, who: str, step: dict[str, Any], result: str) -> None:
+        steps = self._tools.setdefault(who, [])
+        step["result"] = cut_text(result, LONGEST)
+        if not any(known is step for known in steps):
+            steps.append(step)
+        if who in self._drafts:
+            self._drafts[who].tools_changed = True
+
+    # Rows as JSON
+
+    def _who_is(self, who: str) -> dict[str, Any]:
+        return person(who, self.chat.state, self.known)
+
+    def _wire(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        made = dict(row)
+        if made["kind"] == "message":
+            message = made.pop("message")
+            return {**made, **message_row(message, self.chat.state, self.known)}
+        if "who" in made:
+            made.update(self._who_is(made.pop("who")))
+        if made["kind"] == "round":
+            made["speakers"] = [
+                {**one, "name": self._who_is(one["who"])["name"]} for one in made["speakers"]
+            ]
+        elif made["kind"] == "positions":
+            made["rows"] = [
+                {"name": self._who_is(who)["name"], **values}
+                for who, values in made["rows"].items()
+            ]
+        return made
+
+
+def _failure(error: object) -> str:
+    if not isinstance(error, Mapping):
+        return short(error)
+    text = f"[{error.get('code')}] {error.get('message')}"
+    return short(f"{text} Next: {error['next_step']}" if error.get("next_step") else text)
