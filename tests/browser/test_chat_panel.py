@@ -232,7 +232,7 @@ def test_what_is_said_stays_text(lab: Lab) -> None:
     area = page.get_by_label("Message", exact=True)
     area.fill(f"{HOSTILE} @")
     page.keyboard.press("End")
-    page.get_by_role("option").first.filter(has_text=HOSTILE).wait_for()
+    page.locator(".vcplab-chat-names li").first.filter(has_text=HOSTILE).wait_for()
     page.keyboard.press("Escape")
     area.press("Enter")
     said = _messages(page, "eve").filter(has_text="javascript:window.hacked=3")
@@ -260,7 +260,7 @@ def test_what_is_said_stays_text(lab: Lab) -> None:
 
 def test_choose_start_approve_and_close(lab: Lab) -> None:
     page = _open(
-        lab, "chat_setup.ipynb", SETUP, "import time\nprint('sleeping', flush=True)\ntime.sleep(4)"
+        lab, "chat_setup.ipynb", SETUP, "print('counting', flush=True)\nsum(range(150_000_000))"
     )
     _status(page, "setup")
     page.set_viewport_size({"width": 1040, "height": 1000})
@@ -289,17 +289,19 @@ def test_choose_start_approve_and_close(lab: Lab) -> None:
     page.locator(".vcplab-chat-silent", has_text="was not allowed to speak").wait_for()
     assert _messages(page).count() == 1
 
-    # A synchronous cell: the click waits, and says so.
-    lab.run_cell(1)
-    # Not the kernel's status: a click's own message makes it busy for a moment too.
-    page.locator(".jp-OutputArea-output", has_text="sleeping").wait_for()
+    # A cell that leaves the kernel no moment: the click waits, and says so.
     area = page.get_by_label("Message", exact=True)
     area.fill("只是说说")
     page.get_by_label("Privately to").select_option(label="privately to Tester")
+    lab.run_cell(1)
+    # Not the kernel's status: a click's own message makes it busy for a moment too.
+    page.locator(".jp-OutputArea-output", has_text="counting").wait_for()
     area.press("Enter")
     page.locator(".vcplab-chat-waiting", has_text="Waiting for the kernel").wait_for()
     _messages(page, "user").filter(has_text="privately to Tester").wait_for()
     page.wait_for_function("() => !document.querySelector('.vcplab-chat-waiting').textContent")
+    page.get_by_role("button", name="Deny").click()
+    _status(page, "idle")
 
     page.set_viewport_size({"width": 520, "height": 1000})
     lab.execute("application:toggle-left-area")

@@ -247,6 +247,8 @@ class FaultyEndpoint:
         self.most_together = max(self.most_together, self.together)
         try:
             await behave(exchange)
+        except ConnectionError:
+            exchange.gone.set()
         finally:
             self.together -= 1
         return not writer.is_closing()

@@ -52,7 +52,7 @@ _LEAST: Final = 0.5
 _NOISE: Final = re.compile(
     r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|<<<\[TOOL_REQUEST\]>>>.*?(?:<<<\[END_TOOL_REQUEST\]>>>|\Z)"
     r"|\{\{[^{}\n]*\}\}|\[\[[^\[\]\n]*\]\]|《《[^《》\n]*》》|https?://[!-~]+|www\.[!-~]+"
-    r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|</?[A-Za-z][^<>\n]{0,200}>|`[^`\n]*`",
+    r"|(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+|</?[A-Za-z][^<>\n]{0,200}>|`[^`\n]*`",
     re.DOTALL,
 )
 _SENTENCE: Final = re.compile(r"[^。！？；!?;\n]*?(?:[。！？；!?;\n]|\.(?=\s|$)|$)")
@@ -65,6 +65,9 @@ _PROPER: Final = re.compile(r"[A-Z].*[A-Z0-9]|.*[0-9+#]|[a-z]+[A-Z]")
 _NOUNS: Final = ("n", "v", "i", "l", "j", "g", "s", "a", "b", "d", "z")
 _LONGEST_ZH: Final = 8
 _MOST_WORDS: Final = 3
+_LONGEST_WORD: Final = 40
+# What a prompt says it is, it says early; the rest is examples and data.
+_READ: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +99,8 @@ def find_expertise(prompt: str, *, name: str = "", description: str = "") -> Exp
 
     Terms of who it is ("你是…", "You are …"), of what it is said to be good at ("擅长…",
     "experienced in …") and of its name weigh most; what it is told not to be or do gives none, and
-    orders on how to answer give keywords at most. Code, addresses, tool calls and placeholders are
-    not read.
+    orders on how to answer give keywords at most. Code, addresses, tool calls, placeholders and
+    what comes after 50,000 characters are not read.
 
     Args:
         prompt: Its system prompt, Chinese, English or both.
@@ -139,7 +142,7 @@ def _weighed(prompt: str, name: str, description: str) -> Iterator[tuple[str, fl
     yield name, _NAME, False
     section = _PLAIN
     for text, base in ((description, _NAME), (prompt, _PLAIN)):
-        for match in _SENTENCE.finditer(_NOISE.sub("\n", text)):
+        for match in _SENTENCE.finditer(_NOISE.sub("\n", _beginning(text))):
             sentence = match.group().strip()
             if not sentence:
                 continue
@@ -165,6 +168,11 @@ def _weighed(prompt: str, name: str, description: str) -> Iterator[tuple[str, fl
                     for number, (piece, here) in enumerate(pieces):
                         yield piece, here, first and number == 0
                 first = False
+
+
+def _beginning(text: str) -> str:
+    """What is read of a text, without a word that the end would cut."""
+    return text if len(text) <= _READ else re.sub(r"[A-Za-z0-9]{1,40}\Z", "", text[:_READ])
 
 
 def _by_cues(
@@ -220,6 +228,8 @@ def _joined(text: str, left: Word, right: Word) -> bool:
 
 
 def _is_content(word: Word) -> bool:
+    if len(word.text) > _LONGEST_WORD:
+        return False  # keys and other data
     if word.tag == "latin":
         low = word.text.lower().replace("’", "'").removesuffix("'s")
         return low not in STOP_EN and not low.isdigit()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vcplab.agents.agent import Agent
+from vcplab.agents.chat.message import ChatMessage
 from vcplab.core.errors import VCPError
 from vcplab.widgets.chat_messages import (
     LONGEST,
@@ -64,6 +65,7 @@ class ChatFeed:
         self._touch = touch
         self._arrived: deque[Any] = deque()
         self._loaded = False
+        self._said: dict[str, ChatMessage] = {}
         self._last = -1  # number of the latest event of the log that was taken
         self._count = 0
         self._rows: dict[str, dict[str, Any]] = {}
@@ -96,8 +98,10 @@ class ChatFeed:
         """
         if not self._loaded:
             self._loaded = True
+            self._said = {message.id: message for message in self.chat.state.messages}
             for event in self.chat.events:
                 self._take(event)
+            self._said.clear()
         while self._arrived:
             self._take(self._arrived.popleft())
         message: dict[str, Any] = {}
@@ -201,7 +205,8 @@ class ChatFeed:
         return row
 
     def _say(self, event: Any, _: Mapping[str, Any]) -> None:
-        message = event.message
+        # An event of the log does not bear its message; what was taken back is not there.
+        message = event.message or self._said.get(f"m{event.seq}")
         if message is not None:
             tools = [] if message.from_user else self._tools.pop(message.agent_id, [])
             self._add("message", event, id=message.id, message=message, tools=tools)
@@ -248,8 +253,8 @@ class ChatFeed:
             self._add("note", event, who=self._who(event), text=f"calls {', '.join(names)}.")
 
     def _on_agent_invite(self, event: Any, data: Mapping[str, Any]) -> None:
-        reason = short(data.get("reason"))
-        self._add("note", event, who=self._who(event), text=reason or "is given the floor.")
+        name = self._who_is(self._who(event))["name"]
+        self._add("note", event, text=short(data.get("reason")) or f"{name} is given the floor.")
 
     def _on_position(self, event: Any, data: Mapping[str, Any]) -> None:
         if self._positions is None:

@@ -88,7 +88,7 @@ def test_impossible_fields_are_named(fields: dict[str, object], where: str) -> N
 
 
 def test_with_changes_one_thing() -> None:
-    agent = Agent("a", keywords="校对、错别字, proof")
+    agent = Agent.of("a", keywords="校对、错别字, proof")
     assert agent.keywords == ("校对", "错别字", "proof")
     other = agent.with_(role="host")
     assert (other.role, other.keywords) == ("host", agent.keywords)
@@ -109,7 +109,7 @@ def test_agents_can_be_members_of_sets() -> None:
 
 @given(
     NAMES,
-    st.text(st.characters(exclude_categories=("Cs",))),
+    st.text(st.characters(exclude_categories=["Cs"])),
     st.lists(NAMES, max_size=4),
     st.sampled_from(["host", "moderator", "expert", "participant", "observer"]),
     st.integers(0, 100),

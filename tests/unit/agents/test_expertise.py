@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -133,6 +134,22 @@ def test_limits_hold() -> None:
     assert len(found.expertise) == MOST_EXPERTISE
     assert len(found.keywords) == MOST_KEYWORDS
     assert found.expertise[0] == "围棋"
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "小", "a-", "x@", "{{", "<a", "《《", "```", "你是", "you are ", "Big word ", "#"],
+)
+def test_any_long_text_is_read_in_time_that_grows_with_it(piece: str) -> None:
+    def seconds(size: int) -> float:
+        text = piece * (size // len(piece))
+        start = time.process_time()
+        find_expertise(text)
+        return time.process_time() - start
+
+    find_expertise("你是")  # loads the dictionary
+    # Three times the text takes three times the time, or nine if it is read over and over.
+    assert seconds(45_000) < 6 * seconds(15_000) + 0.1
 
 
 def test_the_same_in_every_thread() -> None:

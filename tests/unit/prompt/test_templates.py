@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -148,14 +148,15 @@ def test_names_are_unique_and_exact(variables: VariableStore) -> None:
 @pytest.mark.parametrize("name", list(SYSTEM_VARIABLES))
 def test_system_variables_stay_as_they_are(variables: VariableStore, name: str) -> None:
     variables.create("mine", "x")
-    for attempt in (
+    attempts: list[Callable[[], object]] = [
         lambda: variables.create(name, "x"),
         lambda: variables.create(name, "x", replace=True),
         lambda: variables.create({"name": "other", "id": name}),
         lambda: variables.update(name, "x"),
         lambda: variables.update("mine", name=name),
         lambda: variables.delete(name),
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(InvalidInputError, match="system variable"):
             attempt()
     assert variables.get(name).is_system

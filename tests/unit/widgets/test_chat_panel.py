@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
@@ -80,9 +80,10 @@ class Chat:
     def log(self, kind: str, /, seconds: float = 0.0, **data: Any) -> ChatEvent:
         seq = len(self.events)
         message = fold(self.state, seq, kind, data, time=TIME, seconds=seconds)
-        event = ChatEvent(type=kind, data=data, seq=seq, message=message, seconds=seconds)
+        # The log keeps events without their messages; who listens gets them with it.
+        event = ChatEvent(type=kind, data=data, seq=seq, seconds=seconds)
         self.events = (*self.events, event)
-        return self._tell(event)
+        return self._tell(replace(event, message=message))
 
     def live(self, kind: str, /, **data: Any) -> ChatEvent:
         return self._tell(ChatEvent(type=kind, data=data))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 
 from vcplab.core.clock import current_clock
 from vcplab.core.errors import OperationTimeoutError
@@ -61,7 +61,8 @@ async def call_model(
     clock = current_clock()
     begun = clock.monotonic()
     try:
-        async with asyncio.timeout(timeout), aclosing(model.stream(request)) as stream:  # type: ignore[type-var]
+        limit = nullcontext() if timeout is None else asyncio.timeout(timeout)
+        async with limit, aclosing(model.stream(request)) as stream:  # type: ignore[type-var]
             async for piece in stream:
                 if piece.text:
                     text.append(piece.text)

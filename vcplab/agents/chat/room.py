@@ -19,7 +19,13 @@ from vcplab.agents.chat.prompts import PromptBuilder
 from vcplab.agents.chat.runtime import Runtime
 from vcplab.agents.chat.session import Session
 from vcplab.agents.chat.state import ChatState
-from vcplab.agents.chat.stopping import RoundLimit, StopCondition, TimeLimit, as_stop
+from vcplab.agents.chat.stopping import (
+    ConsensusReached,
+    RoundLimit,
+    StopCondition,
+    TimeLimit,
+    as_stop,
+)
 from vcplab.agents.chat.tools import ToolBox
 from vcplab.agents.chat.turns import Setting
 from vcplab.core.clock import current_clock
@@ -61,7 +67,7 @@ class Room:
     ) -> None:
         self.options, apart = ChatOptions.of(options)
         policy = _policy(mode if mode is not None else apart.pop("mode", "sequential"), apart)
-        stop = _stop(stop if stop is not None else apart.pop("stop", None), apart)
+        stop = _stop(stop if stop is not None else apart.pop("stop", None), apart, policy)
         self._store = store if isinstance(store, ChatStore) else ChatStore(store)
         self.id = str(apart.get("id") or uuid.uuid4().hex[:12])
         if store is not None or apart.get("id"):
@@ -278,9 +284,13 @@ def _policy(mode: Any, apart: Mapping[str, Any]) -> Policy:
     return policy
 
 
-def _stop(stop: Any, apart: Mapping[str, Any]) -> StopCondition:
+def _stop(stop: Any, apart: Mapping[str, Any], policy: Policy) -> StopCondition:
     """When to stop, with what seed 002 says of it among the chat's options."""
     found = as_stop(stop)
+    if found is None and policy.name == "consensus":
+        found = ConsensusReached()
+        if "max_rounds" not in apart:
+            found = found | RoundLimit(_ROUNDS)
     if "max_rounds" in apart:
         limit: StopCondition = RoundLimit(int(apart["max_rounds"]))
         found = limit if found is None else found | limit

@@ -237,7 +237,8 @@ class Runtime:
             turns = None if turns is None else turns - len(batch)
             if self._check(round_over=not state.queue):
                 return said
-        self._close_round()
+        if not state.queue and not self._check():
+            self._close_round()
         return said
 
     async def _decide(self, message: ChatMessage | None) -> None:
@@ -313,7 +314,7 @@ class Runtime:
     async def _turns(
         self, decisions: Sequence[Decision], *, seen: int | None = None
     ) -> list[ChatMessage]:
-        """Turns at the same time (one, as a rule); logged in order as each is over."""
+        """One turn, or several at the same time."""
         self._set_status("speaking")
         journal = unfinished(self.session.log.events)
         if seen is None:
@@ -321,22 +322,43 @@ class Runtime:
             seen = self.session.last if first_known is None else first_known - 1
         await self._cool(decisions)
         first = self.session.state.turns + 1
-        turns, outboxes = [], []
+        turns = []
         for number, decision in enumerate(decisions):
             outbox = Outbox(self.session.record, is_open=number == 0)
-            outboxes.append(outbox)
-            turns.append(
-                Turn(
-                    self.session, self.setting, decision,
-                    number=first + number, seen=seen, journal=journal, emit=outbox.emit,
-                )
+            turn = Turn(
+                self.session, self.setting, decision,
+                number=first + number, seen=seen, journal=journal, emit=outbox.emit,
             )  # fmt: skip
-        tasks = [asyncio.ensure_future(turn.take()) for turn in turns]
-        self._working.update(zip(tasks, turns, strict=True))
+            turns.append((turn, outbox))
+        return await (self._alone(*turns[0]) if len(turns) == 1 else self._together(turns))
+
+    async def _alone(self, turn: Turn, outbox: Outbox) -> list[ChatMessage]:
+        """A turn in the driver's own task: an interruption cancels it, and the driver goes on."""
+        driver = asyncio.current_task()
+        assert driver is not None
+        self._working[driver] = turn
+        try:
+            await turn.take()
+        finally:
+            del self._working[driver]
+            said = self._after(turn, outbox)
+        if turn.interrupted:
+            driver.uncancel()
+        failure = self._failure(turn)
+        if failure is not None:
+            raise failure
+        # A model that answers at once must not keep everybody else from the loop.
+        await asyncio.sleep(0)
+        return said
+
+    async def _together(self, turns: Sequence[tuple[Turn, Outbox]]) -> list[ChatMessage]:
+        """Turns at the same time, logged in the order of the decisions as each is over."""
+        tasks = [asyncio.ensure_future(turn.take()) for turn, _ in turns]
+        self._working.update((task, turn) for task, (turn, _) in zip(tasks, turns, strict=True))
         said: list[ChatMessage] = []
         failure: BaseException | None = None
         try:
-            for turn, task, outbox in zip(turns, tasks, outboxes, strict=True):
+            for task, (turn, outbox) in zip(tasks, turns, strict=True):
                 outbox.open()
                 try:
                     await asyncio.wait([task])

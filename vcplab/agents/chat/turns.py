@@ -314,6 +314,7 @@ class Turn:
                 text = parsed.text
         stripper = self._setting.prompts.stripper(self._session.state, self.agent)
         text = (stripper.feed(text) + stripper.finish()).strip()
+        spoke_for = stripper.spoke_for
         if not text:
             why = "interrupted" if flags.get("interrupted") else "empty"
             self._silent(why, reply.usage, seconds)
@@ -327,6 +328,8 @@ class Turn:
             data["mentions"] = list(dict.fromkeys(mention.agent_id for mention in called))
         if reply.finish_reason != "stop":
             data["finish"] = reply.finish_reason
+        if spoke_for:
+            data["spoke_for"] = spoke_for  # it went on as another, and was cut there
         if self._unseen():
             data["seen"] = self.seen
         self._emit("agent:speak", {**data, **flags, **usage_data(reply.usage)}, seconds)

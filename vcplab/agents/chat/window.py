@@ -72,9 +72,12 @@ def fit_window(
     count = float("inf") if most is None else most
     chosen: list[S] = []
     total, whole, has_pin = 0, True, pin is None
+    unknown = newest is not None
     for message in reversed(history):
-        if newest is not None and _number(message) > newest:
-            continue
+        if unknown:
+            if _number(message) > (newest or 0):
+                continue
+            unknown = False  # all others are older
         shown = render(message)
         cost = shown.cost
         if total + cost > limit or len(chosen) >= count:

@@ -8,6 +8,7 @@ import os
 import ssl
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import openai
@@ -219,7 +220,7 @@ class Chunks:
         begun: Whether the answer has begun, for errors; its reader says so.
     """
 
-    __slots__ = ("_client", "_model", "_ready", "_stream", "any", "begun")
+    __slots__ = ("_client", "_ended", "_model", "_ready", "_stream", "any", "begun")
 
     def __init__(
         self, client: Client, stream: Any, model: str, ready: list[Any] | None = None
@@ -228,6 +229,7 @@ class Chunks:
         self._stream = stream
         self._model = model
         self._ready = ready
+        self._ended = ready is not None
         self.any = False
         self.begun = False
 
@@ -246,6 +248,7 @@ class Chunks:
                 else:
                     return None
             except StopAsyncIteration:
+                self._ended = True
                 return None
             except (openai.OpenAIError, ValueError) as error:
                 raise self._client.failure(error, self._model, begun=self.begun) from None
@@ -260,6 +263,14 @@ class Chunks:
     async def close(self) -> None:
         """Close the connection if the answer has not been read to its end."""
         await self._stream.close()
+        if not self._ended:
+            self._ended = True
+            # The generators inside are suspended, and hold each other in a cycle: the garbage
+            # collector would finalise them, in whichever thread it happens to run. Read on, they
+            # give what they had in hand, meet the closed connection, and end.
+            with suppress(Exception):
+                while True:
+                    await self._stream.__anext__()
 
 
 @functools.cache

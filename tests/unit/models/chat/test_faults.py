@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import inspect
 import socket
 import time
 import traceback
@@ -438,6 +440,32 @@ def test_closing_the_iterator_closes_the_connection(server, model):
 
     assert run(read_one()) == "a"
     assert server.requests[0].gone.wait(5), "the server still writes to nobody"
+
+
+def test_closing_leaves_no_generator_to_the_garbage_collector(server, model):
+    # It would finalise them in whichever thread it runs, while the loop's thread is in them.
+    server.then(hangs_after(chunk("a"), chunk("b")))
+
+    async def read_one():
+        async with aclosing(model.stream(ASKED)) as pieces:
+            await anext(pieces)
+
+    def suspended():
+        return {
+            id(thing): thing.ag_code.co_qualname
+            for thing in gc.get_objects()
+            if inspect.isasyncgen(thing) and thing.ag_frame is not None
+        }
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = suspended()
+        run(read_one())
+        after = suspended()
+    finally:
+        gc.enable()
+    assert {mark: name for mark, name in after.items() if mark not in before} == {}
 
 
 @pytest.mark.parametrize("begun", [False, True])
