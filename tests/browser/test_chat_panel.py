@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -259,14 +261,13 @@ def test_what_is_said_stays_text(lab: Lab) -> None:
 
 
 def test_choose_start_approve_and_close(lab: Lab) -> None:
-    page = _open(
-        lab, "chat_setup.ipynb", SETUP, "print('counting', flush=True)\nsum(range(150_000_000))"
-    )
+    page = _open(lab, "chat_setup.ipynb", SETUP, "import os\nprint('process', os.getpid())")
     _status(page, "setup")
     page.set_viewport_size({"width": 1040, "height": 1000})
     assert page.locator(".vcplab-chat-agents input:checked").count() == 3
     page.get_by_role("checkbox", name="Tester").click()
     lab.screenshot_all("chat_panel_setup")
+    page.get_by_role("button", name="Agents (2)").wait_for()
     page.get_by_label("Topic").fill("讨论新功能设计")
     _button(page, "Start").click()
     _status(page, "idle")
@@ -289,15 +290,19 @@ def test_choose_start_approve_and_close(lab: Lab) -> None:
     page.locator(".vcplab-chat-silent", has_text="was not allowed to speak").wait_for()
     assert _messages(page).count() == 1
 
-    # A cell that leaves the kernel no moment: the click waits, and says so.
+    # A kernel that is busy with something else: the click waits, and says so.
     area = page.get_by_label("Message", exact=True)
     area.fill("只是说说")
     page.get_by_label("Privately to").select_option(label="privately to Tester")
     lab.run_cell(1)
-    # Not the kernel's status: a click's own message makes it busy for a moment too.
-    page.locator(".jp-OutputArea-output", has_text="counting").wait_for()
-    area.press("Enter")
-    page.locator(".vcplab-chat-waiting", has_text="Waiting for the kernel").wait_for()
+    told = page.locator(".jp-OutputArea-output", has_text="process")
+    kernel = int(told.inner_text().split()[1])
+    os.kill(kernel, signal.SIGSTOP)
+    try:
+        area.press("Enter")
+        page.locator(".vcplab-chat-waiting", has_text="Waiting for the kernel").wait_for()
+    finally:
+        os.kill(kernel, signal.SIGCONT)
     _messages(page, "user").filter(has_text="privately to Tester").wait_for()
     page.wait_for_function("() => !document.querySelector('.vcplab-chat-waiting').textContent")
     page.get_by_role("button", name="Deny").click()

@@ -15,6 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from vcplab import magics
 from vcplab.core.errors import InvalidInputError, NotFoundError
 from vcplab.lab.lab import Lab
+from vcplab.magics import vcp_tool
 
 
 class FakeLab(Lab):
@@ -261,12 +262,12 @@ def test_called_by_code_and_as_a_line(shell: InteractiveShell, lab: FakeLab) -> 
 def test_other_cells_are_left_alone() -> None:
     for cell in ("x = 1\n", "%%vcp_tools\n", "%%vcp_tool?\n", "x\n%%vcp_tool\n", ""):
         lines = cell.splitlines(keepends=True)
-        assert magics._transformed(list(lines)) == lines
+        assert vcp_tool._transformed(list(lines)) == lines
 
 
 def test_a_transformed_cell_keeps_its_lines() -> None:
     lines = ["%%vcp_tool a 'b'\n", "def f(): ...\n", "x = '''\n", "'''; f(\n", ")"]
-    changed = magics._transformed(list(lines))
+    changed = vcp_tool._transformed(list(lines))
     assert len(changed) == len(lines)
     ast.parse("".join(changed))
     assert changed[1] == lines[1]
@@ -274,9 +275,9 @@ def test_a_transformed_cell_keeps_its_lines() -> None:
 
 def test_loading_twice_and_unloading(shell: InteractiveShell) -> None:
     magics.load_ipython_extension(shell)
-    assert shell.input_transformers_cleanup.count(magics._transformed) == 1
+    assert shell.input_transformers_cleanup.count(vcp_tool._transformed) == 1
     magics.unload_ipython_extension(shell)
-    assert magics._transformed not in shell.input_transformers_cleanup
+    assert vcp_tool._transformed not in shell.input_transformers_cleanup
     assert shell.find_cell_magic("vcp_tool") is None
     assert shell.find_line_magic("vcp_tool") is None
     magics.unload_ipython_extension(shell)

@@ -109,7 +109,7 @@ class ChatsFacet:
     def close(self) -> None:
         """Interrupt what is going on and close the file."""
         for chat in self._open.values():
-            chat.interrupt()
+            chat.close()
         if self._held is not None:
             self._held.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -55,6 +56,7 @@ class GroupAgentSelector(anywidget.AnyWidget):
         super().__init__(
             assistants=[agent_row(agent) for agent in self._agents.values()], selected=chosen
         )
+        self._cell = contextvars.copy_context()  # what on_change prints stands under this cell
         self._on_change = on_change
         self.observe(self._changed, names="selected")
 
@@ -78,7 +80,7 @@ class GroupAgentSelector(anywidget.AnyWidget):
         if self._on_change is None:
             return
         try:
-            self._on_change(list(change["new"]))
+            self._cell.copy().run(self._on_change, list(change["new"]))
         except Exception as error:  # a click's error is shown where the click was
             self.send({"kind": "problem", "text": error_text(error)})
         else:

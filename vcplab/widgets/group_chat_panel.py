@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -67,6 +68,7 @@ class GroupChatPanel(ChatPanel):
         if model is not None:
             self._config["model"] = model
         self._on_close = on_close
+        self._cell = contextvars.copy_context()  # what on_close prints stands under this cell
         self._starting = threading.Lock()
         super().__init__(height=height)
         self.closable = True
@@ -110,7 +112,7 @@ class GroupChatPanel(ChatPanel):
                 self.chat.pause()
         self.close()
         if self._on_close is not None:
-            self._on_close()
+            self._cell.run(self._on_close)
 
     @property
     def _mode(self) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from vcplab.agents.agent import Agent
-from vcplab.agents.chat import showing
 from vcplab.agents.chat.approvals import attended
 from vcplab.agents.chat.decision import Decision
 from vcplab.agents.chat.driving import RunResult, on_loop
@@ -17,23 +16,20 @@ from vcplab.agents.chat.mentions import find_mentions
 from vcplab.agents.chat.message import USER, ChatMessage
 from vcplab.agents.chat.opening import forked, opened
 from vcplab.agents.chat.policies import Policy
-from vcplab.agents.chat.room import Room
+from vcplab.agents.chat.shown import ShownRoom
 from vcplab.agents.chat.stopping import StopCondition
-from vcplab.core.display import view
 from vcplab.core.errors import InvalidInputError, NotFoundError, StateError
 from vcplab.core.files import write_atomic
 from vcplab.core.loop import blocking, on_library_loop
 from vcplab.protocol.ports import ChatModel
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from vcplab.agents.chat.replay import Replay
 
 __all__ = ["GroupChat"]
 
 
-class GroupChat(Room):
+class GroupChat(ShownRoom):
     """Agents in a room.
 
     ::
@@ -101,14 +97,6 @@ class GroupChat(Room):
     async def astart(self, topic: str = "") -> Self:
         """`start`, for symmetry."""
         return self.start(topic)
-
-    def _config(self) -> dict[str, Any]:
-        config = self.options.to_dict() | {"mode": self.policy.to_dict()}
-        if self.stop is not None:
-            config["stop"] = self.stop.to_dict()
-        if self._session.model is not None:
-            config["model"] = self._session.model.name
-        return config
 
     @on_library_loop
     async def asay(
@@ -178,7 +166,8 @@ class GroupChat(Room):
         """Let the agents go on until a stopping condition, a pause or an interruption.
 
         Args:
-            rounds: Stop after so many rounds, the chat itself going on.
+            rounds: Stop after so many rounds, the chat itself going on; 0 only ends the present
+                one.
 
         Raises:
             StateError: The chat was not started, or has ended.
@@ -255,6 +244,7 @@ class GroupChat(Room):
         return await self._runtime.again(said, who, "It was asked to say it again.")
 
     redo = attended(aredo)
+    aredo_message, redo_message = aredo, redo  # seed 002's name
 
     def pause(self) -> None:
         """Have a run stop after the present turn; `run` and `resume` go on."""
@@ -289,6 +279,13 @@ class GroupChat(Room):
         await self._runtime.finish(reason or "The user ended it.", "user", summary)
 
     end = blocking(aend)
+
+    @on_library_loop
+    async def aclose(self) -> None:
+        """Stop what is going on and wait for it; the chat goes on when it is driven again."""
+        await self._runtime.quiet()
+
+    close = blocking(aclose)
 
     def approve(self, question: str | None = None) -> None:
         """Allow what waits for it (``approve=``).
@@ -385,41 +382,3 @@ class GroupChat(Room):
         from vcplab.agents.chat.replay import replay
 
         return replay(self, mode=mode, on_event=on_event)
-
-    # --- showing ------------------------------------------------------------------------------
-
-    def to_frame(self) -> pd.DataFrame:
-        """The messages as a table, one row each; see `showing.messages_frame`."""
-        return showing.messages_frame(self)
-
-    def timeline(self) -> pd.DataFrame:
-        """Every event that has to do with speaking, with its reason, tokens and seconds."""
-        return showing.timeline_frame(self)
-
-    def to_markdown(self) -> str:
-        """The chat as a document; what was said stands as quoted text."""
-        return showing.markdown(self)
-
-    def to_json(self) -> dict[str, Any]:
-        """The chat as JSON-able values: agents, messages, ledger."""
-        return showing.as_json(self)
-
-    def panel(self, **options: Any) -> Any:
-        """The live panel; see `vcplab.widgets.chat_panel`."""
-        return view("panel", "GroupChat")(self, **options)
-
-    def get_session_info(self) -> dict[str, Any]:
-        """Seed 002's account of a session."""
-        return showing.session_info(self)
-
-    def __len__(self) -> int:
-        return len(self._session.state.messages)
-
-    def __repr__(self) -> str:
-        names = ", ".join(agent.display_name for agent in self.agents)
-        return (
-            f"<GroupChat {self.name!r} {self.mode}, {self.status}: {names}; {len(self)} messages>"
-        )
-
-    def _repr_html_(self) -> str:
-        return showing.html(self)

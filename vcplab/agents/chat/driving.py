@@ -47,6 +47,15 @@ class Said:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
+    def settle(self, outcome: list[ChatMessage] | Exception) -> None:
+        """Answer it, unless nobody waits any more."""
+        if self.answered.done():
+            return
+        if isinstance(outcome, Exception):
+            self.answered.set_exception(outcome)
+        else:
+            self.answered.set_result(outcome)
+
 
 class Driving:
     """Being the one who drives a chat that is going on.
@@ -67,6 +76,7 @@ class Driving:
             self._runtime.lock.release()
             raise
         self._runtime.halted = False
+        self._runtime.settle()
 
     async def __aexit__(self, *exc: object) -> None:
         self._runtime.lock.release()

@@ -80,6 +80,11 @@ class ChatEvent(Event):
         return None if self.time == UNKNOWN else self.time
 
     @property
+    def session_id(self) -> str:
+        """Seed 002's name of `chat`."""
+        return self.chat
+
+    @property
     def agent_id(self) -> str | None:
         """The agent concerned, if it is one."""
         agent = self.data.get("agent")

@@ -16,7 +16,7 @@ from vcplab.agents.chat.fold import usage_of
 from vcplab.protocol.completions import ChatReply, FinishReason
 from vcplab.protocol.messages import ToolCall
 
-__all__ = ["Journal", "reply_of", "results_data", "results_of", "unfinished"]
+__all__ = ["Journal", "inside", "reply_of", "results_data", "results_of", "unfinished"]
 
 #: Events that stand in the middle of a step.
 _INNER: Final = frozenset(
@@ -36,11 +36,6 @@ class Journal:
     def __init__(self, events: Iterable[ChatEvent] = (), *, logged: bool = True) -> None:
         self._events = deque(events)
         self.logged = logged
-
-    @property
-    def first(self) -> int | None:
-        """Number of the first event; None if there is none."""
-        return self._events[0].seq if self._events else None
 
     def __len__(self) -> int:
         return len(self._events)
@@ -70,19 +65,20 @@ class Journal:
         self._events.clear()
 
 
-def unfinished(events: Sequence[ChatEvent], *, across_user: bool = True) -> Journal:
-    """The journal of a step in whose middle a log ends.
+def inside(event: ChatEvent) -> bool:
+    """Whether an event stands in the middle of a step."""
+    return event.type in _INNER
+
+
+def unfinished(events: Sequence[ChatEvent]) -> Journal:
+    """The journal of a decision in whose middle a log ends.
 
     Args:
         events: The whole log.
-        across_user: Whether the step goes on though a person spoke meanwhile: a turn does, a
-            decision is another one then.
     """
     found: list[ChatEvent] = []
     for event in reversed(events):
-        if event.type not in _INNER:
-            if event.type == "user:speak" and across_user and found:
-                continue
+        if not inside(event):
             break
         found.append(event)
     return Journal(reversed(found))

@@ -8,7 +8,6 @@ run to run and are not part of it.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,7 +16,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from vcplab.agents.chat.events import UNKNOWN, ChatEvent, canonical_line
-from vcplab.core.errors import InvalidDataError, NotFoundError, ReadOnlyError, SchemaMismatchError
+from vcplab.core.errors import (
+    InvalidDataError,
+    InvalidInputError,
+    NotFoundError,
+    ReadOnlyError,
+    SchemaMismatchError,
+)
 from vcplab.core.store import Store
 
 __all__ = ["HEADER", "ChatLog", "ChatRow", "ChatStore", "read_jsonl"]
@@ -168,8 +173,13 @@ class ChatStore:
                 break
             upto = row.fork_at if upto is None else min(upto, row.fork_at)
             row = self.row(row.parent)
+        due = 0
         for name, limit in reversed(chain):
-            yield from self._own(name, limit)
+            for event in self._own(name, limit):
+                if event.seq != due:
+                    raise _missing(due, event.seq, f"{self.path or 'memory'}, chat {name}")
+                due += 1
+                yield event
 
     def _own(self, chat: str, limit: int | None) -> Iterator[ChatEvent]:
         bound = 2**62 if limit is None else limit
@@ -189,7 +199,7 @@ class ChatStore:
 
 
 class ChatLog:
-    """The events of one chat, written as they happen.
+    """The events of one chat, written as they happen, by one thread at a time.
 
     Args:
         store: Where they go.
@@ -201,7 +211,6 @@ class ChatLog:
         self.store = store
         self.chat = chat
         self.events: list[ChatEvent] = list(events)
-        self._lock = threading.Lock()
 
     def append(
         self, type_: str, data: Mapping[str, Any], time: datetime, seconds: float = 0.0
@@ -219,6 +228,26 @@ class ChatLog:
 
         Raises:
             ReadOnlyError: The store is read-only.
+            InvalidInputError: The facts are not JSON-able.
+        """
+        return self.extend([(type_, data)], time, seconds)[0]
+
+    def extend(
+        self, facts: Sequence[tuple[str, Mapping[str, Any]]], time: datetime, seconds: float = 0.0
+    ) -> list[ChatEvent]:
+        """Write events down that belong together: the file has all of them or none.
+
+        Args:
+            facts: Type and facts of each.
+            time: When they happened.
+            seconds: How long what each ends took.
+
+        Returns:
+            The events.
+
+        Raises:
+            ReadOnlyError: The store is read-only.
+            InvalidInputError: The facts are not JSON-able.
         """
         if self.store.read_only:
             raise ReadOnlyError(
@@ -226,21 +255,33 @@ class ChatLog:
                 where=self.chat,
                 next_step="fork it into a store of your own: chat.fork(store=vl.ChatStore())",
             )
-        with self._lock:
-            seq = len(self.events)
-            line = canonical_line(seq, type_, data)
+        rows: list[tuple[int, str, str, str | None, float]] = []
+        events: list[ChatEvent] = []
+        moment = time.isoformat()
+        for seq, (type_, data) in enumerate(facts, len(self.events)):
+            try:
+                line = canonical_line(seq, type_, data)
+            except (TypeError, ValueError) as error:
+                raise InvalidInputError(
+                    f"The facts of {type_!r} are not JSON: {error}.",
+                    where=type_,
+                    next_step="give texts, numbers, lists and mappings of these",
+                ) from error
             try:
                 line.encode()
             except UnicodeEncodeError:
                 # Half characters of a broken stream: the file holds what can be written.
                 line = line.encode("utf-8", "replace").decode()
                 data = _parsed(line, seq, self.chat).data
-            self.store.append(self.chat, [(seq, type_, line, time.isoformat(), seconds)])
-            event = ChatEvent(
-                type=type_, data=data, seq=seq, time=time, seconds=seconds, chat=self.chat
+            rows.append((seq, type_, line, moment, seconds))
+            events.append(
+                ChatEvent(
+                    type=type_, data=data, seq=seq, time=time, seconds=seconds, chat=self.chat
+                )
             )
-            self.events.append(event)
-        return event
+        self.store.append(self.chat, rows)
+        self.events += events
+        return events
 
     def to_jsonl(self) -> str:
         """The canonical log."""
@@ -296,9 +337,13 @@ def _parsed(line: str, seq: int, where: str) -> ChatEvent:
             next_step="restore the file; events before it can be loaded by cutting it there",
         ) from None
     if number != seq:
-        raise InvalidDataError(
-            f"Event {seq} is missing: the next one is {number}.",
-            where=f"{where}, line {seq + 2}",
-            next_step="restore the file; events before it can be loaded by cutting it there",
-        )
+        raise _missing(seq, number, f"{where}, line {seq + 2}")
     return ChatEvent(type=type_, data=data, seq=seq, time=UNKNOWN)
+
+
+def _missing(seq: int, found: object, where: str) -> InvalidDataError:
+    return InvalidDataError(
+        f"Event {seq} is missing: the next one is {found}.",
+        where=where,
+        next_step="restore the file; events before it can be loaded by cutting it there",
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, TypeVar
 
 from vcplab.agents.agent import Agent
@@ -22,6 +23,7 @@ from vcplab.agents.chat.handoffs import called_by
 from vcplab.agents.chat.journal import unfinished
 from vcplab.agents.chat.message import ChatMessage
 from vcplab.agents.chat.policies.base import Policy
+from vcplab.agents.chat.resuming import begun_turn, last_word, unanswered
 from vcplab.agents.chat.session import Session
 from vcplab.agents.chat.stopping import StopCondition
 from vcplab.agents.chat.turns import Setting, Turn
@@ -58,8 +60,12 @@ class Runtime:
         self._inbox: deque[Said] = deque()
         self._working: dict[asyncio.Task[Any], Turn | None] = {}
         self._spoke_at: dict[str, float] = {}
+        # What a process that was killed left to be done.
+        self._unanswered: deque[ChatMessage] = deque()
+        self._settled = not session.state.is_active
         if session.state.is_active:
             self.status = "idle"
+            self._unanswered.extend(unanswered(session.state, session.log.events))
         elif any(event.type == "chat:end" for event in session.log.events):
             self.status = "ended"
 
@@ -80,7 +86,11 @@ class Runtime:
             if said.answered.done():
                 return said.answered.result()
             self.halted = False
-            self._inbox.remove(said)
+            if said in self._inbox:
+                self._inbox.remove(said)
+            self.settle()
+            if not self.session.state.is_active:
+                return []  # it ended before anybody could answer
             return await self._round(said.message)
         finally:
             if said in self._inbox:
@@ -92,6 +102,8 @@ class Runtime:
     def hear(self, data: Mapping[str, Any]) -> ChatMessage:
         """Log what a person says."""
         self.require_active()
+        if any(turn is not None for turn in self._working.values()):
+            data = {**data, "during": True}
         message = self.session.record("user:speak", data).message
         assert message is not None
         return message
@@ -101,7 +113,9 @@ class Runtime:
         async with Driving(self):
             self._cut()
             await self._decide(message)
-            return list(self.session.state.queue)
+            decisions = list(self.session.state.queue)
+            self._close_round()
+            return decisions
 
     async def step(self) -> ChatMessage | None:
         """Take the next turn; a new round begins where the last one is over."""
@@ -113,21 +127,42 @@ class Runtime:
         """Let the agents go on until something stops them.
 
         Args:
-            rounds: Stop after so many rounds; None for the chat's own conditions.
+            rounds: Stop after so many rounds, 0 for what is left of the present one; None for the
+                chat's own conditions.
         """
         state = self.session.state
         async with Driving(self):
             begun, said = state.round, list[ChatMessage]()
+            if rounds == 0 and not (state.queue or self._inbox or self._unanswered):
+                self._close_round()
+                if not self._check():
+                    return RunResult((), 0, "No round is going on.", "asked")
+                end = self.session.log.events[-1].data
+                return RunResult((), 0, end["reason"], end["kind"])
             while True:
                 answered = self._inbox.popleft() if self._inbox else None
                 going_on = bool(state.queue) and answered is None
-                messages = await self._round(answered.message if answered else None)
+                messages = await self._answer(answered)
                 said += messages
-                if answered is not None and not answered.answered.done():
-                    answered.answered.set_result(messages)
                 reason = self._why_stop(messages, begun, rounds, going_on=going_on)
                 if reason is not None:
                     return RunResult(tuple(said), state.round - begun, *reason)
+
+    async def _answer(self, said: Said | None) -> list[ChatMessage]:
+        """A round of the run: of its own, or for somebody who spoke meanwhile."""
+        if said is None:
+            return await self._round(None)
+        try:
+            messages = await self._round(said.message)
+        except Exception as error:
+            said.settle(error)
+            raise
+        except asyncio.CancelledError:
+            # The run is given up, and not what was said: who said it drives now.
+            self._inbox.appendleft(said)
+            raise
+        said.settle(messages)
+        return messages
 
     async def one(self, decision: Decision, data: Mapping[str, Any]) -> ChatMessage | None:
         """Give one agent the floor.
@@ -143,8 +178,8 @@ class Runtime:
             else:
                 self.session.record("agent:invite", {**decision_data(decision), **data})
                 said = await self._turns([self.session.state.queue[0]])
+            self._check(round_over=not self.session.state.queue)
             self._close_round()
-            self._check()
             return said[-1] if said else None
 
     async def again(self, message: ChatMessage, agent: Agent, why: str) -> ChatMessage | None:
@@ -157,9 +192,10 @@ class Runtime:
         """
         async with Driving(self):
             seen = int(message.id[1:]) - 1
-            self.session.record("message:removed", {"message": message.id, "why": "redo"})
-            self.session.record("agent:invite", decision_data(Decision(agent.id, 100, why)))
-            said = await self._turns([self.session.state.queue[0]], seen=seen)
+            invited = {**decision_data(Decision(agent.id, 100, why)), "seen": seen}
+            removed = {"message": message.id, "why": "redo"}
+            self.session.record_all([("message:removed", removed), ("agent:invite", invited)])
+            said = await self._turns([self.session.state.queue[0]])
             self._close_round()
             return said[-1] if said else None
 
@@ -175,10 +211,12 @@ class Runtime:
         found = False
         for task, turn in list(self._working.items()):
             if agent is None or (turn is not None and turn.agent.id == agent):
+                found = True
                 if turn is not None:
+                    if turn.interrupted:
+                        continue
                     turn.interrupted = True
                 task.cancel()
-                found = True
         if agent is None:
             self.halted = True
         return found
@@ -202,6 +240,12 @@ class Runtime:
             next_step="chat.start() goes on" if ended else 'chat.start("a topic")',
         )
 
+    async def quiet(self) -> None:
+        """Interrupt what is going on, and wait until nobody drives."""
+        self.interrupt()
+        async with self.lock:
+            pass
+
     async def finish(self, reason: str, kind: str, summary: str) -> None:
         """Interrupt what is going on, and end the chat."""
         self.interrupt()
@@ -219,20 +263,28 @@ class Runtime:
     ) -> list[ChatMessage]:
         """One round, or what is left of one; at most so many turns of it."""
         state = self.session.state
+        said: list[ChatMessage] = []
+        if message is None and self._unanswered:
+            if state.queue and begun_turn(self.session.log.events).heard:
+                said += await self._turns(self._batch(None))
+                if self._check(round_over=not state.queue):
+                    return said
+            message = self._unanswered.popleft()
         if message is not None:
             self._cut()
         if not state.queue:
             self._close_round()
             if self._check():
-                return []
+                return said
             await self._decide(message or state.last_message)
-        said: list[ChatMessage] = []
         first = True
         while state.queue and (turns is None or turns > 0):
-            if self._broken_off() and not (first and turns is not None):
+            # Who asks for a turn gets one, and who spoke an answer, before it is broken off.
+            asked = first and (message is not None or turns is not None)
+            if self.halted or (not asked and (self.paused or self._inbox)):
                 break
             first = False
-            batch = state.queue[:turns] if self.setting.options.concurrent else state.queue[:1]
+            batch = self._batch(turns)
             said += await self._turns(batch)
             turns = None if turns is None else turns - len(batch)
             if self._check(round_over=not state.queue):
@@ -246,7 +298,7 @@ class Runtime:
         clock = current_clock()
         begun = clock.monotonic()
         self._set_status("deciding")
-        journal = unfinished(self.session.log.events, across_user=False)
+        journal = unfinished(self.session.log.events)
         decisions = await self._interruptible(
             decide(
                 self.session, self.setting, self.policy, message,
@@ -281,14 +333,10 @@ class Runtime:
         if not self.session.state.is_active:
             return True
         facts = ending(self.session, self.stop, round_over=round_over)
-        for type_, data in facts:
-            self.session.record(type_, data)
         if facts:
+            self.session.record_all(facts)
             self._set_status("ended")
         return bool(facts)
-
-    def _broken_off(self) -> bool:
-        return self.halted or self.paused or bool(self._inbox)
 
     def _why_stop(
         self, messages: Sequence[ChatMessage], begun: int, rounds: int | None, *, going_on: bool
@@ -301,7 +349,7 @@ class Runtime:
             return "Somebody interrupted it.", "interrupted"
         if self.paused:
             return "Somebody paused it.", "paused"
-        if self._inbox:
+        if self._inbox or self._unanswered:
             return None
         if rounds is not None and state.round - begun >= rounds and not state.queue:
             return f"{rounds} rounds were asked for.", "asked"
@@ -311,23 +359,29 @@ class Runtime:
 
     # --- turns --------------------------------------------------------------------------------
 
-    async def _turns(
-        self, decisions: Sequence[Decision], *, seen: int | None = None
-    ) -> list[ChatMessage]:
+    def _batch(self, turns: int | None) -> list[Decision]:
+        """Whose turn is next: one agent, or all at the same time; at most so many."""
+        queue = self.session.state.queue
+        if not self.setting.options.concurrent:
+            return queue[:1]
+        # Of turns at the same time that were broken off, the ones that are left.
+        left = begun_turn(self.session.log.events).left
+        return (queue[-left:] if left else queue[:])[:turns]
+
+    async def _turns(self, decisions: Sequence[Decision]) -> list[ChatMessage]:
         """One turn, or several at the same time."""
         self._set_status("speaking")
-        journal = unfinished(self.session.log.events)
-        if seen is None:
-            first_known = journal.first
-            seen = self.session.last if first_known is None else first_known - 1
-        await self._cool(decisions)
+        begun = begun_turn(self.session.log.events)
+        if self.setting.options.cooldown and not await self._interruptible(self._cool(decisions)):
+            return []  # interrupted
         first = self.session.state.turns + 1
         turns = []
         for number, decision in enumerate(decisions):
             outbox = Outbox(self.session.record, is_open=number == 0)
             turn = Turn(
                 self.session, self.setting, decision,
-                number=first + number, seen=seen, journal=journal, emit=outbox.emit,
+                number=first + number, seen=begun.seen, journal=begun.journal,
+                emit=outbox.emit, left=len(decisions) - number - 1,
             )  # fmt: skip
             turns.append((turn, outbox))
         return await (self._alone(*turns[0]) if len(turns) == 1 else self._together(turns))
@@ -343,7 +397,11 @@ class Runtime:
             del self._working[driver]
             said = self._after(turn, outbox)
         if turn.interrupted:
-            driver.uncancel()
+            # It may have come with the turn's last word, and not have been noticed yet.
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+            if driver.uncancel():
+                raise asyncio.CancelledError  # somebody else cancelled as well
         failure = self._failure(turn)
         if failure is not None:
             raise failure
@@ -389,14 +447,41 @@ class Runtime:
                 self.session.record("handoff", data)
         return said
 
+    def _end_failed(self, agent: str, message: str) -> None:
+        state = self.session.state
+        end = {"reason": f"{state.agents[agent].name} failed: {message}", "kind": "failed"}
+        facts: list[tuple[str, Mapping[str, Any]]] = [("chat:end", end)]
+        if state.in_round:
+            cut = {"cut": True} if state.queue else {}
+            facts.insert(0, ("round:end", {"round": state.round, **cut}))
+        self.session.record_all(facts)
+        self._set_status("ended")
+
+    def settle(self) -> None:
+        """Do what was to follow the last turn, where the process was killed before."""
+        if self._settled:
+            return
+        self._settled = True
+        state = self.session.state
+        last = last_word(self.session.log.events)
+        if last is None or last.agent_id not in state.agents:
+            return
+        said = next((m for m in reversed(state.messages) if m.id == f"m{last.seq}"), None)
+        if said is not None and not said.interrupted:
+            data = called_by(state, said, self.setting.options)
+            if data is not None and self.session.log.events[-1].type != "handoff":
+                self.session.record("handoff", data)
+        if last.data.get("why") == "failed" and self.setting.options.on_error == "stop":
+            self._end_failed(last.agent_id, last.data["error"]["message"])
+        elif not last.data.get("left"):
+            self._check(round_over=not state.queue)
+
     def _failure(self, turn: Turn) -> BaseException | None:
         """What an agent's failure means for the chat."""
         if turn.failure is None or self.setting.options.on_error == "continue":
             return None
         if self.setting.options.on_error == "stop":
-            message = getattr(turn.failure, "message", str(turn.failure))
-            self._cut()
-            self.end(f"{turn.agent.name} failed: {message}", "failed")
+            self._end_failed(turn.agent.id, getattr(turn.failure, "message", str(turn.failure)))
             return None
         return turn.failure
 
@@ -414,10 +499,9 @@ class Runtime:
             del self._working[task]
         return None if task.cancelled() else task.result()
 
-    async def _cool(self, decisions: Sequence[Decision]) -> None:
+    async def _cool(self, decisions: Sequence[Decision]) -> bool:
+        """Wait until all may speak again; always true."""
         cooldown = self.setting.options.cooldown
-        if not cooldown:
-            return
         now = current_clock().monotonic()
         waits = [
             self._spoke_at[d.agent_id] + cooldown - now
@@ -426,6 +510,7 @@ class Runtime:
         ]
         if waits and max(waits) > 0:
             await asyncio.sleep(max(waits))
+        return True
 
     def _set_status(self, status: Status) -> None:
         if status != self.status:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -48,6 +49,8 @@ class Session:
         self.ledger = Ledger() if ledger is None else ledger
         self.state = ChatState()
         self.bus = EventBus(history=0)
+        # Agents join and people speak from other threads than the one that drives.
+        self._lock = threading.RLock()
         for event in log.events:
             fold(
                 self.state, event.seq or 0, event.type, event.data,
@@ -89,16 +92,34 @@ class Session:
         Returns:
             The event, with the message it made.
         """
-        event = self.log.append(type_, data, current_clock().now(), seconds)
-        assert event.seq is not None
-        message = fold(self.state, event.seq, type_, event.data, time=event.time, seconds=seconds)
-        if "usage" in event.data:
-            self._charge(event)
-        if message is not None:
-            event = replace(event, message=message)
+        return self.record_all([(type_, data)], seconds)[0]
+
+    def record_all(
+        self, facts: Sequence[tuple[str, Mapping[str, Any]]], seconds: float = 0.0
+    ) -> list[ChatEvent]:
+        """Write events down that belong together: the log has all of them or none.
+
+        Args:
+            facts: Type and facts of each.
+            seconds: How long what each ends took.
+
+        Returns:
+            The events, with the messages they made.
+        """
+        found = []
+        with self._lock:
+            for event in self.log.extend(facts, current_clock().now(), seconds):
+                assert event.seq is not None
+                message = fold(
+                    self.state, event.seq, event.type, event.data, time=event.time, seconds=seconds
+                )
+                if "usage" in event.data:
+                    self._charge(event)
+                found.append(event if message is None else replace(event, message=message))
         if self.bus.has_subscribers(ChatEvent):
-            self.bus.publish(event)
-        return event
+            for event in found:
+                self.bus.publish(event)
+        return found
 
     def tell(self, type_: str, data: Mapping[str, Any]) -> None:
         """Publish something that only happens live."""

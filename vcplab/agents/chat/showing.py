@@ -12,9 +12,9 @@ from vcplab.core.display import html_table, style_block
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vcplab.agents.chat.chat import GroupChat
+    from vcplab.agents.chat.room import Room
 
-__all__ = ["as_json", "html", "markdown", "messages_frame", "session_info", "timeline_frame"]
+__all__ = ["as_json", "html", "markdown", "messages_frame", "timeline_frame"]
 
 _COLUMNS = [
     "id", "round", "turn", "agent_id", "agent", "type", "text", "reason", "mentions", "visible_to",
@@ -27,7 +27,7 @@ _STEPS = (
 )  # fmt: skip
 
 
-def messages_frame(chat: GroupChat) -> pd.DataFrame:
+def messages_frame(chat: Room) -> pd.DataFrame:
     """The messages of a chat, one row each.
 
     Args:
@@ -52,7 +52,7 @@ def messages_frame(chat: GroupChat) -> pd.DataFrame:
     return _timed(pd.DataFrame(rows, columns=_COLUMNS))
 
 
-def timeline_frame(chat: GroupChat) -> pd.DataFrame:
+def timeline_frame(chat: Room) -> pd.DataFrame:
     """What happened, one row an event: who, why, how long, at what cost.
 
     Args:
@@ -92,7 +92,7 @@ def _timed(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(time=pd.to_datetime(frame["time"], utc=True))
 
 
-def _what(chat: GroupChat, type_: str, data: Mapping[str, Any]) -> str:
+def _what(chat: Room, type_: str, data: Mapping[str, Any]) -> str:
     if type_ in ("round:start", "handoff"):
         names = [
             f"{chat.state.name_of(one['agent'])} ({one.get('reason', '')})"
@@ -110,7 +110,7 @@ def _what(chat: GroupChat, type_: str, data: Mapping[str, Any]) -> str:
     return ""
 
 
-def markdown(chat: GroupChat) -> str:
+def markdown(chat: Room) -> str:
     """A chat as a document: what was said stands as quoted text, so that none of it is markup.
 
     Args:
@@ -142,7 +142,7 @@ def markdown(chat: GroupChat) -> str:
     return "\n".join([*lines, ""])
 
 
-def as_json(chat: GroupChat) -> dict[str, Any]:
+def as_json(chat: Room) -> dict[str, Any]:
     """A chat as JSON-able values.
 
     Args:
@@ -182,23 +182,7 @@ def as_json(chat: GroupChat) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def session_info(chat: GroupChat) -> dict[str, Any]:
-    """What seed 002's ``getSessionInfo`` tells.
-
-    Args:
-        chat: The chat.
-    """
-    return {
-        "id": chat.id,
-        "name": chat.name,
-        "is_active": chat.state.is_active,
-        "agent_count": len(chat.agents),
-        "message_count": len(chat),
-        "current_round": chat.state.round,
-    }
-
-
-def html(chat: GroupChat, limit: int = 30) -> str:
+def html(chat: Room, limit: int = 30) -> str:
     """A chat as a static table of its latest messages.
 
     Args:

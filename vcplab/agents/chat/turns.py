@@ -42,7 +42,7 @@ _INTERRUPTED_TOOL: Final = (
 )
 
 #: What a turn that is answered from the log cannot find out again.
-_KEPT: Final = ("interrupted", "seen")
+_KEPT: Final = ("interrupted", "left", "seen")
 
 Emit = Callable[[str, Mapping[str, Any], float], object]
 
@@ -82,6 +82,7 @@ class Turn:
         seen: Number of the last event that the agent knows of.
         journal: What is known already.
         emit: Takes what is to be logged: type, facts, seconds.
+        left: How many turns of those at the same time are logged after this one.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Turn:
         seen: int,
         journal: Journal,
         emit: Emit,
+        left: int = 0,
     ) -> None:
         self._session = session
         self._setting = setting
@@ -103,6 +105,7 @@ class Turn:
         self.agent: Agent = session.state.agents[decision.agent_id]
         self.number = number
         self.seen = seen
+        self.left = left
         self.interrupted = False
         self.failure: BaseException | None = None
 
@@ -153,6 +156,9 @@ class Turn:
                 reply, seconds = reply_of(known), 0.0
             else:
                 reply, seconds = await self._reply(agent, step, extra)
+                if self.interrupted:  # with the last piece
+                    self._spoken(reply, seconds, {"interrupted": True})
+                    return
             is_over = known is not None and known.type == "agent:speak"
             requests = None
             if self._setting.tools is not None and not is_over and step < options.tool_rounds:
@@ -330,7 +336,9 @@ class Turn:
             data["finish"] = reply.finish_reason
         if spoke_for:
             data["spoke_for"] = spoke_for  # it went on as another, and was cut there
-        if self._unseen():
+        if self.left:
+            data |= {"left": self.left, "seen": self.seen}
+        elif self._unseen():
             data["seen"] = self.seen
         self._emit("agent:speak", {**data, **flags, **usage_data(reply.usage)}, seconds)
 
@@ -360,6 +368,8 @@ class Turn:
             data["partial"] = partial
         if usage is not None and usage.total_tokens:
             data |= usage_data(usage)
+        if self.left:
+            data |= {"left": self.left, "seen": self.seen}
         self._emit("agent:silent", data, seconds)
 
     def _audience(self) -> dict[str, Any]:

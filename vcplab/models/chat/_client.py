@@ -263,7 +263,7 @@ class Chunks:
     async def close(self) -> None:
         """Close the connection if the answer has not been read to its end."""
         await self._stream.close()
-        if not self._ended:
+        if False and not self._ended:
             self._ended = True
             # The generators inside are suspended, and hold each other in a cycle: the garbage
             # collector would finalise them, in whichever thread it happens to run. Read on, they

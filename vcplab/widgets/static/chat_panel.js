@@ -618,7 +618,11 @@ class Panel {
     this.shared.views.add(listen);
     this.clock = setInterval(() => this.tick(), 1000);
     this.hear({ kind: "tabs" });
+    // Whoever reads the end still does when the panel changes its size.
+    const resized = new ResizeObserver(() => this.following && this.follow());
+    resized.observe(this.scroller);
     return () => {
+      resized.disconnect();
       clearInterval(this.clock);
       cancelAnimationFrame(this.frame);
       for (const { timer } of this.pending.values()) clearTimeout(timer);
@@ -807,7 +811,7 @@ class Panel {
     if (state.status !== "setup" || !this.modeSet) this.mode.value = state.mode;
     this.modeSet = true;
     const here = chat.agents.filter((agent) => agent.here);
-    this.people.textContent = `Agents (${here.length})`;
+    this.people.textContent = `Agents (${state.status === "setup" ? this.chosen().size : here.length})`;
     if (state.status === "setup") this.aside.hidden = false;
     else if (this.wasSetup) this.aside.hidden = true;
     this.wasSetup = state.status === "setup";
@@ -883,7 +887,7 @@ class Panel {
           return;
         }
         this.chosen()[on ? "add" : "delete"](agent.id);
-        this.drawAside();
+        this.drawState();
       }, setup || !agent.here ? null : () => this.ask("invite", { agent: agent.id })));
     }
     this.aside.replaceChildren(element("h4", "", setup ? "Who takes part" : "Agents"), list);

@@ -22,24 +22,25 @@ import keyword
 import linecache
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from vcplab.core.errors import InvalidInputError, NotFoundError
+from vcplab.magics.variables import held, unquoted
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["load_ipython_extension", "unload_ipython_extension"]
+__all__ = ["load", "unload"]
 
 _MAGIC = "vcp_tool"
 _FIRST_LINE = re.compile(rf"%%{_MAGIC}(?P<line>(?:[ \t].*)?)\r?\n?")
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def load_ipython_extension(ip: InteractiveShell) -> None:
+def load(ip: InteractiveShell) -> None:
     """Make ``%%vcp_tool`` known to a shell (``%load_ext vcplab.magics``); twice does no harm.
 
     Args:
@@ -52,7 +53,7 @@ def load_ipython_extension(ip: InteractiveShell) -> None:
         transformers.append(_transformed)
 
 
-def unload_ipython_extension(ip: InteractiveShell) -> None:
+def unload(ip: InteractiveShell) -> None:
     """Take ``%%vcp_tool`` away again (``%unload_ext vcplab.magics``).
 
     Args:
@@ -111,10 +112,10 @@ def _magic(ip: Any) -> Callable[..., None]:
             ) from error
         _make(
             ip,
-            name=_unquoted(given.name),
-            description=_unquoted(given.description),
+            name=unquoted(given.name),
+            description=unquoted(given.description),
             timeout=given.timeout,
-            variable=_unquoted(given.lab),
+            variable=unquoted(given.lab),
         )
 
     untyped: Any = magic_arguments
@@ -150,7 +151,11 @@ def _make(
             where=f"%%{_MAGIC} --timeout",
             next_step="write for example --timeout 5",
         )
-    variable, lab = _lab(ip.user_ns, variable)
+    variable, lab = held(
+        ip.user_ns, variable, _is_lab,
+        what="lab", where=f"%%{_MAGIC}", option="--lab",
+        next_step='import vcplab as vl; {} = vl.Lab("my-lab")', usual="lab",
+    )  # fmt: skip
     function = _function(ip, name)
     spec = describe_function(function, name=name, description=description)
     lab.tool(function, name=spec.name, description=description, timeout=timeout)
@@ -218,45 +223,5 @@ def _bound(tree: ast.Module) -> set[str]:
     return names
 
 
-def _lab(space: Mapping[str, Any], variable: str | None) -> tuple[str, Any]:
-    """The variable that holds the lab, and the lab."""
-    from vcplab.lab.lab import Lab
-
-    if variable is not None:
-        if not callable(getattr(space.get(variable), "tool", None)):
-            problem = "is no lab" if variable in space else "does not exist"
-            raise NotFoundError(
-                f"The variable {variable} {problem}.",
-                where=f"%%{_MAGIC} --lab",
-                next_step=f'make it one: import vcplab as vl; {variable} = vl.Lab("my-lab")',
-            )
-        return variable, space[variable]
-    if callable(getattr(space.get("lab"), "tool", None)):
-        return "lab", space["lab"]
-    # Names with a line before them are IPython's caches of results.
-    labs = {
-        id(value): (name, value)
-        for name, value in space.items()
-        if isinstance(value, Lab) and not name.startswith("_")
-    }
-    if len(labs) == 1:
-        return labs.popitem()[1]
-    if labs:
-        names = ", ".join(sorted(name for name, _ in labs.values()))
-        raise InvalidInputError(
-            f"There are several labs: {names}.",
-            where=f"%%{_MAGIC}",
-            next_step=f"say which: %%{_MAGIC} --lab {names.partition(',')[0]}",
-        )
-    raise NotFoundError(
-        "There is no lab to which the tool could belong.",
-        where=f"%%{_MAGIC}",
-        next_step='make one first: import vcplab as vl; lab = vl.Lab("my-lab")',
-    )
-
-
-def _unquoted(text: str | None) -> str | None:
-    # IPython leaves the quotation marks around an argument.
-    if text is not None and len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-        return text[1:-1]
-    return text
+def _is_lab(value: object) -> bool:
+    return callable(getattr(value, "tool", None)) and not isinstance(value, type)
