@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vcplab.agents.chat.events import ChatEvent
     from vcplab.agents.chat.log import ChatStore
     from vcplab.agents.chat.message import ChatMessage
+    from vcplab.agents.chat.vcpchat import read_vcpchat_group
     from vcplab.agents.store import AgentStore
     from vcplab.agents.unified import (
         UnifiedAgent,
@@ -198,6 +199,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "override_settings": ("vcplab.core.settings", "override_settings"),
     "policies": ("vcplab.agents.chat.policies", None),
     "read_manifest": ("vcplab.plugins.manifest", "read_manifest"),
+    "read_vcpchat_group": ("vcplab.agents.chat.vcpchat", "read_vcpchat_group"),
     "reliability": ("vcplab.evaluation.calibration", "reliability"),
     "run": ("vcplab.core.loop", "run"),
     "stop": ("vcplab.agents.chat.stop", None),
@@ -305,6 +307,7 @@ __all__ = [
     "override_settings",
     "policies",
     "read_manifest",
+    "read_vcpchat_group",
     "reliability",
     "run",
     "stop",

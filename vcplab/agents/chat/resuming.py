@@ -74,15 +74,19 @@ def unanswered(state: ChatState, events: Sequence[ChatEvent]) -> list[ChatMessag
         events: The whole log.
     """
     waiting: list[str] = []
-    latest = ""
+    said: list[str] = []
     for event in events:
         name = f"m{event.seq}"
         if event.type == "user:speak":
             waiting.append(name)
-        if event.type in ("user:speak", "agent:speak") and event.data.get("to") is None:
-            latest = name
+            said.append(name)
+        elif event.type == "agent:speak":
+            said.append(name)
+        elif event.type == "message:removed" and event.data["message"] in said:
+            said.remove(event.data["message"])
         elif event.type == "round:start":
-            taken = event.data.get("on", latest)
+            # A round that does not say what it answers answers what was said last.
+            taken = event.data.get("on", said[-1] if said else "")
             waiting = [one for one in waiting if one != taken]
         elif event.type in ("chat:start", "chat:end"):
             waiting.clear()

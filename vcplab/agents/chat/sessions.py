@@ -158,13 +158,14 @@ class ChatSessions(Channels):
 
     @by_payload
     def add_agents(self, session_id: str, agent_ids: Iterable[str]) -> list[Agent]:
-        """Let several agents of the adapter take part, all or none.
+        """Let several agents of the adapter take part; an unknown one, and nobody does.
 
         Raises:
             NotFoundError: There is no such agent or session.
         """
         chat = self.chat(session_id)
-        return [chat.add_agent(one) for one in map(self.adapter.to_group_agent, list(agent_ids))]
+        found = [self.adapter.to_group_agent(one) for one in agent_ids]
+        return [chat.add_agent(one) for one in found]
 
     @by_payload
     def remove_agent(self, session_id: str, agent_id: str) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
 import ssl
-import weakref
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -94,9 +92,7 @@ class Client:
         self._options: Any = {}
         if not plain and not any(name.lower() == "authorization" for name in headers):
             self._options["headers"] = {"Authorization": openai.Omit()}
-        # An owner that is forgotten leaves no connection behind.
-        self._closing = weakref.finalize(self, _close, self._client, self.loop, os.getpid())
-        self._closing.atexit = False
+        self._keeper = _keep(self._client)
 
     @property
     def where(self) -> str:
@@ -106,6 +102,11 @@ class Client:
     @functools.cached_property
     def _redactor(self) -> Redactor:
         return Redactor(self._secrets)
+
+    async def open(self) -> Client:
+        """Have the connections closed with the loop, or when nobody holds this object any more."""
+        await anext(self._keeper)
+        return self
 
     async def post(self, body: bytes, model: str) -> Chunks:
         """Send a request; its answer is read from what is given back.
@@ -148,8 +149,7 @@ class Client:
 
     async def close(self) -> None:
         """Close the connections."""
-        self._closing.detach()
-        await self._client.close()
+        await self._keeper.aclose()
 
     def failure(self, error: Exception, model: str | None, *, begun: bool = False) -> ModelError:
         """Our error for one of the package's, without keys.
@@ -263,7 +263,7 @@ class Chunks:
     async def close(self) -> None:
         """Close the connection if the answer has not been read to its end."""
         await self._stream.close()
-        if False and not self._ended:
+        if not self._ended:
             self._ended = True
             # The generators inside are suspended, and hold each other in a cycle: the garbage
             # collector would finalise them, in whichever thread it happens to run. Read on, they
@@ -278,11 +278,10 @@ def _no_certificates() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _close(client: _Client, loop: asyncio.AbstractEventLoop, process: int) -> None:
-    if not loop.is_running() or os.getpid() != process:
-        return
-    closing = client.close()
+async def _keep(client: _Client) -> AsyncGenerator[None, None]:
+    # A loop ends the generators that were begun on it when it is closed, and before that those
+    # that are forgotten, from whichever thread; so no connection is left behind.
     try:
-        asyncio.run_coroutine_threadsafe(closing, loop)
-    except RuntimeError:  # it was closed just now
-        closing.close()
+        yield
+    finally:
+        await client.close()

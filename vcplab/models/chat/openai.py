@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from vcplab.core.display import html_card, style_block
-from vcplab.core.errors import InvalidInputError, MissingDependencyError
-from vcplab.core.loop import blocking, on_library_loop, to_worker
+from vcplab.core.errors import InvalidInputError
+from vcplab.core.loop import blocking, on_library_loop
 from vcplab.core.trace.spans import Span, SpanStatus, present, span
 from vcplab.models.chat._endpoint import address_and_key
 from vcplab.models.chat._parameters import (
@@ -20,7 +20,8 @@ from vcplab.models.chat._parameters import (
     checked_headers,
     checked_model,
 )
-from vcplab.models.chat._wire import Answer, Dialect, body_of, encoded, listed
+from vcplab.models.chat._state import State
+from vcplab.models.chat._wire import Answer, body_of, encoded, listed
 from vcplab.models.chat.failures import (
     ModelError,
     ModelNotFoundError,
@@ -41,18 +42,6 @@ __all__ = ["OpenAIChat"]
 _LONGEST_PAUSE = 60.0
 _LONGEST_BACKOFF = 8.0
 _MOST_LESSONS = 6
-
-
-class _State:
-    """What a model keeps between calls: the connections, and what it learnt of the server."""
-
-    def __init__(self) -> None:
-        self.client: Client | None = None
-        self.dialect = Dialect()
-        self.model: str | None = None
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _State, ()  # a copy, here or in another process, begins anew
 
 
 class OpenAIChat:
@@ -126,7 +115,7 @@ class OpenAIChat:
         self.extra: Mapping[str, Any] = dict(extra or {})
         self._headers = checked_headers(headers or {})
         self._name = name
-        self._state = _State()
+        self._state = State()
         check_number("timeout", timeout, above=0.0)
         check_number("first_token_timeout", first_token_timeout, above=0.0)
         check_number("connect_timeout", connect_timeout, above=0.0)
@@ -210,15 +199,13 @@ class OpenAIChat:
             ModelError: There is no answer, or it broke off.
             InvalidInputError: A message or an option is none.
         """
-        if isinstance(messages, str):
-            messages = [messages]
+        given = [messages] if isinstance(messages, str) else messages
         try:
-            request = ChatRequest(tuple(map(_as_message, messages)), **options)
+            request = ChatRequest(tuple(map(_as_message, given)), **options)
         except TypeError as error:
+            step = 'Give messages: chat([Message("user", "…")], temperature=0).'
             raise InvalidInputError(
-                f"This is no conversation: {error}.",
-                where="messages",
-                next_step='Give messages: chat([Message("user", "…")], temperature=0).',
+                f"This is no conversation: {error}.", where="messages", next_step=step
             ) from None
         return await complete(self, request)
 
@@ -286,19 +273,8 @@ class OpenAIChat:
         return self._endpoint.shown(() if self._key is None else (self._key.get_secret_value(),))
 
     async def _client(self) -> Client:
-        """The connections on the running loop, made when first needed."""
-        client = self._state.client
-        # The library's loop may have been closed and started anew.
-        if client is None or client.loop is not asyncio.get_running_loop():
-            # In a worker: the package takes a second to import, and others use the loop meanwhile.
-            module = await to_worker(_openai_client)
-            client = self._state.client
-            if client is None or client.loop is not asyncio.get_running_loop():
-                client = module.Client(
-                    self._endpoint, self._key, self._headers, self.connect_timeout
-                )
-                self._state.client = client
-        return client
+        own = (self._endpoint, self._key, self._headers, self.connect_timeout)
+        return await self._state.connected(*own)
 
     async def _begin(
         self, request: ChatRequest, opened: Span
@@ -407,18 +383,6 @@ class OpenAIChat:
             return self._state.model
 
 
-def _openai_client() -> Any:
-    try:
-        from vcplab.models.chat import _client
-    except ImportError as error:
-        raise MissingDependencyError(
-            "OpenAIChat needs the package openai.",
-            where="OpenAIChat",
-            next_step='pip install "openai>=3.54,<4".',
-        ) from error
-    return _client
-
-
 def _as_message(given: Message | Mapping[str, Any] | str) -> Message:
     if isinstance(given, Message):
         return given
@@ -428,11 +392,8 @@ def _as_message(given: Message | Mapping[str, Any] | str) -> Message:
 def _note(opened: Span, last: ChatPiece) -> None:
     usage = last.usage
     assert usage is not None, "the last piece tells the usage"
-    opened.set(
-        finish_reason=last.finish_reason,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-    )
+    opened.set(finish_reason=last.finish_reason)
+    opened.set(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
     if usage.cached_tokens:
         opened.set(cached_tokens=usage.cached_tokens)
     if usage.estimated:
