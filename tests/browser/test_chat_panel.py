@@ -56,6 +56,12 @@ chat.start(HOSTILE)
 chat_panel(chat)
 """
 
+SELECTOR = r"""
+from vcplab.widgets.agent_selector import GroupAgentSelector
+
+GroupAgentSelector([eve, "Bob 鲍勃"], on_change=lambda ids: print("chosen:", *ids, flush=True))
+"""
+
 SETUP = r"""
 import time
 from vcplab.core.errors import InvalidInputError
@@ -229,7 +235,7 @@ def test_agents_stream_and_a_person_joins_in(lab: Lab) -> None:
 
 
 def test_what_is_said_stays_text(lab: Lab) -> None:
-    page = _open(lab, "chat_hostile.ipynb", HOSTILE_TALK)
+    page = _open(lab, "chat_hostile.ipynb", HOSTILE_TALK, SELECTOR)
     _status(page, "idle")
     area = page.get_by_label("Message", exact=True)
     area.fill(f"{HOSTILE} @")
@@ -254,6 +260,14 @@ def test_what_is_said_stays_text(lab: Lab) -> None:
         " box.dispatchEvent(new Event('change')) }"
     )
     page.locator(".vcplab-chat-alarm", has_text="<b>").wait_for()
+    lab.run_cell(1)
+    selector = page.locator(".vcplab-chat-selector")
+    selector.get_by_text("2 of 2 take part").wait_for()
+    assert HOSTILE in selector.locator(".vcplab-chat-name").first.inner_text()
+    selector.get_by_role("button", name="None").click()
+    selector.get_by_role("checkbox", name="Bob 鲍勃").click()
+    selector.get_by_text("1 of 2 take part").wait_for()
+    page.locator(".jp-OutputArea-output", has_text="chosen: Bob 鲍勃").wait_for()
     _inert(page)
     # And the canary sings where it can.
     page.evaluate("html => { document.createElement('div').innerHTML = html }", HOSTILE)

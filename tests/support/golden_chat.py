@@ -40,11 +40,16 @@ text:「始」初稿 “v1”「末」
 _REPLIES: dict[tuple[str | None, str, int], Any] = {
     ("林", "speak", 1): ASKS_TOOL,
     ("林", "speak", 2): "章盖好了，@bob 请看一下。",
-    ("bob", "speak", 1): "[bob的发言]: Looks fine to me.\u2028Odd line\u2029ends\x85, \ttabs and \u3000。",
+    (
+        "bob",
+        "speak",
+        1,
+    ): "[bob的发言]: Looks fine to me.\u2028Odd line\u2029ends\x85, \ttabs and \u3000。",
     ("Ада", "speak", 1): ModelError("The endpoint went away.", next_step="Start it again."),
     ("小红😀", "speak", 1): [ChatPiece("half \ud83d of a smile"), ChatPiece(finish_reason="stop")],
     ("bob", "speak", 2): ChatReply(
-        "Stamping natively.", tool_calls=(ToolCall("call_1", "stamp", '{"text": "native \\u2603"}'),)
+        "Stamping natively.",
+        tool_calls=(ToolCall("call_1", "stamp", '{"text": "native \\u2603"}'),),
     ),
     ("bob", "speak", 3): "<think>They need not see this.</think>Done; mail x@bob.com if not.",
     ("Ада", "speak", 5): "Это к «@小红😀», 她懂。",

@@ -13,6 +13,7 @@ judging it is the tests' part.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -83,6 +84,7 @@ class ByRequest:
         text = self.reply(request)
         for at in range(0, len(text), 8):
             self._tick()
+            await asyncio.sleep(0)
             yield ChatPiece(text[at : at + 8])
         yield ChatPiece(finish_reason="stop")
 

@@ -24,6 +24,7 @@ SERVICES = [
     "vcplab.tracing.VCPInfo",
     "vcplab.tracing.VCPLog",
     "vcplab.tracing.ShowVCP",
+    "vcplab.agents.chat.service.GroupChatService",
 ]
 
 # Every name of the five source documents, by document. Fields and values are written with what

@@ -9,41 +9,52 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
-import numpy as np
 import pandas as pd
 
-from vcplab.core.errors import InvalidDataError, InvalidInputError, NotFoundError
-from vcplab.evaluation import presentation
+from vcplab.core.errors import InvalidInputError, NotFoundError
+from vcplab.evaluation.board import Board
 from vcplab.evaluation.cache import BlockCache
 from vcplab.evaluation.convert import RunFrame, run_frame
 from vcplab.evaluation.data import RetrievalData
-from vcplab.evaluation.matrix import Failure, Matrix, MatrixResult
-from vcplab.evaluation.measures import parse_metrics
-from vcplab.evaluation.retrieval import RetrievalTask
+from vcplab.evaluation.matrix import Matrix
 from vcplab.evaluation.scoring import baseline_place, own_notices, score
-from vcplab.evaluation.summary import TestPlan, summarise
-from vcplab.evaluation.systems import System, as_systems
-from vcplab.evaluation.tasks import SystemInfo
+from vcplab.evaluation.summary import TestPlan
+from vcplab.evaluation.systems import System
+from vcplab.evaluation.tasks import Comparable
+from vcplab.evaluation.units import summarise_units, unit_scores
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from vcplab.core.store import Store
     from vcplab.evaluation.explaining import Whys
 
 __all__ = ["Comparison", "compare"]
 
 
+@overload
 def compare(
     systems: Any,
     data: RetrievalData | str | Path,
-    metrics: Any = ("nDCG@10", "R@20", "RR"),
+    metrics: Any = None,
+    baseline: int | str | None = 0,
+    **options: Any,
+) -> Comparison: ...
+@overload
+def compare(
+    systems: Any,
+    data: Comparable,
+    metrics: Any = None,
+    baseline: int | str | None = 0,
+    **options: Any,
+) -> Any: ...
+def compare(
+    systems: Any,
+    data: Comparable | str | Path,
+    metrics: Any = None,
     baseline: int | str | None = 0,
     *,
-    k: int = 100,
-    block: int = 64,
+    block: int | None = None,
     seed: int | None = None,
     jobs: int | None = None,
     executor: Executor | None = None,
@@ -57,22 +68,27 @@ def compare(
     permutations: int = 9_999,
     on_error: Literal["raise", "record"] = "raise",
     cancel: Event | None = None,
-) -> Comparison:
-    """Run systems on the queries of a data set and say which is better, by how much, how sure.
+    **options: Any,
+) -> Any:
+    """Run systems on data and say which is better, by how much, how sure.
 
-    Queries without a relevant document are run, but left out of means and tests; the result states
-    how many. Queries for which a system returns nothing count as 0.
+    The data decide what is run. On a retrieval data set, systems rank documents for its queries:
+    those without a relevant document are run, but left out of means and tests; the result states
+    how many; queries for which a system returns nothing count as 0. On chat scenarios
+    (:class:`~vcplab.evaluation.chats.ChatScenarios`), teams of agents talk.
 
     Args:
-        systems: Recipes, pipelines, bound retrievers, functions frame → frame, finished runs
-            (frames or TREC run files); a sequence, a mapping name → system, or a single one.
-        data: A data set, or its name or path.
-        metrics: As ir_measures names them.
+        systems: What competes: a sequence, a mapping name → system, or a single one. For
+            retrieval recipes, pipelines, bound retrievers, functions frame → frame, finished runs
+            (frames or TREC run files); for chats :class:`~vcplab.evaluation.chat_teams.ChatTeam`.
+        data: A data set, or the name or path of one for retrieval.
+        metrics: For retrieval as ir_measures names them (nDCG@10, R@20, RR); for chats see
+            :mod:`vcplab.evaluation.chat_metrics`. None for the usual ones.
         baseline: Position or name of the system that others are tested against; None for no tests.
-        k: Documents kept per query.
-        block: Queries per block: the unit of caching and of sharing work between systems.
+        block: Items per block: the unit of caching and of sharing work between systems; 64
+            queries or one chat.
         seed: Of bootstrap and permutations; the settings' seed if None.
-        jobs: Number of processes; the settings' if None.
+        jobs: Number of processes (for chats: of threads); the settings' if None.
         executor: Any ``concurrent.futures`` executor instead.
         cache: True (the settings' cache folder), False, a path or a ``Store``.
         progress: Whether a progress bar is shown; None decides by the surroundings.
@@ -83,11 +99,15 @@ def compare(
         interval: Bootstrap method, "percentile" or "BCa".
         resamples: Bootstrap samples.
         permutations: Random permutations of the test.
-        on_error: "raise", or "record": a query on which a system fails counts as 0 and is stated.
+        on_error: "raise", or "record": an item on which a system fails is stated; a query counts
+            as 0, a chat is left out.
         cancel: An event that stops the run between blocks.
+        **options: The task's own. For retrieval ``k``, the documents kept per query (100); for
+            chats ``seeds`` and ``units``.
 
     Returns:
-        The comparison.
+        The comparison: :class:`Comparison` for retrieval,
+        :class:`~vcplab.evaluation.chat_board.ChatBoard` for chats.
 
     Raises:
         InvalidInputError: Something is not a system, a metric or an option.
@@ -96,7 +116,7 @@ def compare(
         NotFoundError: There is no such data set or baseline.
         StateError: The run was cancelled, or the corpus changed meanwhile.
     """
-    if not isinstance(data, RetrievalData):
+    if isinstance(data, str | Path) or not isinstance(data, Comparable):
         from vcplab.evaluation.datasets import load
 
         data = load(data)
@@ -106,21 +126,15 @@ def compare(
         seed = get_settings().seed
     plan = TestPlan(seed, test, correction, confidence, interval, resamples, permutations)
     plan.check()
-    measures = parse_metrics(metrics)
-    competitors = as_systems(systems)
+    task = data.task(**options)
+    measures = task.metrics(metrics)
+    competitors = task.competitors(systems)
     place = baseline_place(baseline, [system.name for system in competitors])
-    task = RetrievalTask(data, k)
-    told = task.notes(competitors)
-    if not task.counted.intersection(data.queries["qid"]):
-        raise InvalidDataError(
-            f"No query of {data.name} (split {data.split}) has a relevant document.",
-            where="qrels",
-            next_step="Choose another split, or check that the ids of queries and qrels agree.",
-        )
+    told = task.check(competitors, measures)
     matrix = Matrix(
         task,
         competitors,
-        block=block,
+        block=task.block if block is None else block,
         cache=cache,
         executor=executor,
         jobs=jobs,
@@ -129,31 +143,27 @@ def compare(
         cancel=cancel,
     )
     result, scores = score(matrix, task, measures, BlockCache(cache))
-    counted = ~scores[0].isna().all(axis=1).to_numpy()
-    values = {
-        metric: np.stack([frame[metric].to_numpy(dtype=np.float64)[counted] for frame in scores])
-        for metric in measures
-    }
-    long = summarise([info.name for info in result.systems], values, place, plan)
+    names = [info.name for info in result.systems]
+    units = unit_scores(scores, list(measures), task.groups())
+    lower = frozenset(m for m, measure in measures.items() if getattr(measure, "lower", False))
     said: dict[str, list[str]] = {}
     for name, text in result.notices:
         said.setdefault(text, []).append(name)
     notices = [f"{', '.join(names)}: {text}" for text, names in said.items()]
-    notices += [*told, *own_notices(result, measures, task.k)]
-    return Comparison(
-        data=data,
+    notices += [*told, *own_notices(result, task, competitors)]
+    notices += task.remarks(result, scores, measures)
+    return task.board(
         systems=competitors,
         infos=result.systems,
         metrics=tuple(measures),
         baseline=None if place is None else competitors[place].name,
         plan=plan,
-        k=task.k,
-        now=task.now,
         notices=tuple(notices),
         failures=result.failures,
-        _long=long,
+        _long=summarise_units(names, units, place, plan, lower),
         _scores=scores,
         _result=result,
+        _used={metric: unit.items for metric, unit in units.items()},
     )
 
 
@@ -186,9 +196,9 @@ class _Runs(Mapping[str, RunFrame]):
         return list(self)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
-    """Systems side by side.
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Comparison(Board):
+    """Retrieval systems side by side.
 
     Attributes:
         data: What they were compared on.
@@ -205,22 +215,21 @@ class Comparison:
 
     data: RetrievalData
     systems: tuple[System, ...]
-    infos: tuple[SystemInfo, ...]
-    metrics: tuple[str, ...]
-    baseline: str | None
-    plan: TestPlan
     k: int
     now: datetime
-    notices: tuple[str, ...]
-    failures: tuple[Failure, ...]
-    _long: pd.DataFrame
-    _scores: tuple[pd.DataFrame, ...]
-    _result: MatrixResult
+
+    cost_heading: ClassVar[str] = "ms/query"
+    units: ClassVar[str] = "queries"
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The systems' names, in order."""
-        return tuple(info.name for info in self.infos)
+    def title(self) -> str:
+        """Data and number of queries, for figures."""
+        return f"{self.data.name} ({self.data.split}), {self.n} queries"
+
+    @property
+    def data_name(self) -> str:
+        """What the data are called."""
+        return self.data.name
 
     @property
     def n(self) -> int:
@@ -232,40 +241,9 @@ class Comparison:
         """Number of queries left out, because no document is relevant."""
         return len(self.data.queries) - self.n
 
-    def to_frame(self) -> pd.DataFrame:
-        """One row per system and metric.
-
-        Columns as in :data:`~vcplab.evaluation.summary.COLUMNS`; deltas are system minus baseline.
-        """
-        return self._long.copy()
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """One row per system; per metric its mean, interval and comparison with the baseline."""
-        adjusted = "p" if self.plan.correction == "none" else f"p_{self.plan.correction}"
-        wide: dict[str, Any] = {"system": list(self.names)}
-        for metric in self.metrics:
-            rows = self._long[self._long["metric"] == metric]
-            wide[metric] = rows["mean"].to_numpy()
-            for column in ("low", "high", "delta", "p", "effect"):
-                wide[f"{metric} {column}"] = rows[column].to_numpy()
-            wide[f"{metric} {adjusted}"] = rows["p_adjusted"].to_numpy()
-        wide["ms/query"] = [self.milliseconds(name) for name in self.names]
-        return pd.DataFrame(wide)
-
     def milliseconds(self, system: str) -> float:
         """Mean CPU milliseconds per query of a system; NaN for finished runs."""
-        costs = self._costs[self.names.index(system)]
-        return float(np.nanmean(costs)) if np.isfinite(costs).any() else float("nan")
-
-    @cached_property
-    def _costs(self) -> tuple[np.ndarray[Any, np.dtype[np.float64]], ...]:
-        costs = tuple(
-            np.array([output.get("ms") for output in self._result.outputs(s).values()], np.float64)
-            for s in range(len(self.infos))
-        )
-        self._result.release()
-        return costs
+        return self._mean_cost(system)
 
     def ranking(self, system: int, qid: str) -> list[str]:
         """Ids of the documents that a system (by position) found for a query, best first."""
@@ -338,55 +316,42 @@ class Comparison:
 
         return explain_all(self, qid, docno)
 
-    def plot(self, metric: str | None = None) -> Figure:
-        """Forest plot: means and paired differences with their intervals.
+    # --- how it is told -------------------------------------------------------------------
 
-        Args:
-            metric: One of :attr:`metrics`; the first if None.
+    def about_data(self) -> list[str]:
+        """The data set, and which queries count."""
+        facts = self.data.facts()
+        return [
+            f"Data: {facts['name']}, version {facts['version']}, split {facts['split']}, licence "
+            f"{facts['licence']}, hash {facts['hash'][:12]}; {facts['documents']:,} documents; "
+            f"{self.n} of {facts['queries']} queries count{self._left_out()}."
+        ]
 
-        Returns:
-            A matplotlib figure, which notebooks show and ``savefig`` writes.
+    def _left_out(self) -> str:
+        if not self.excluded:
+            return ""
+        shown = f"; {self.excluded} left out, because no document is relevant"
+        if "class" in self.data.queries.columns:
+            frame = self.per_query
+            first = frame[(frame["system"] == self.names[0]) & frame[self.metrics[0]].isna()]
+            counts = first["class"].value_counts()
+            shown += f" ({', '.join(f'{name} {count}' for name, count in counts.items())})"
+        return shown
 
-        Raises:
-            NotFoundError: There is no such metric.
-        """
-        from vcplab.core.display import view
-
-        figure: Figure = view("plot", "Comparison")(self, metric)
-        return figure
-
-    def report(self, path: str | Path) -> Path:
-        """Write one HTML file with everything about the comparison; it refers to no other file.
-
-        Args:
-            path: The file, replaced at once when complete.
-
-        Returns:
-            The path.
-        """
-        from vcplab.evaluation.report import write_report
-
-        return write_report(self, path)
-
-    def to_text(self, width: int | None = None) -> str:
-        """The table and its notes for a terminal.
-
-        Args:
-            width: Columns of the terminal; its own if None. Metrics that do not fit beside each
-                other go below each other.
-        """
-        return presentation.text(self, width)
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def __repr__(self) -> str:
-        leader = self._long[self._long["metric"] == self.metrics[0]]
-        best = leader.iloc[int(leader["mean"].to_numpy().argmax())]
+    def about_cost(self) -> str:
+        """What milliseconds are."""
         return (
-            f"Comparison({len(self.infos)} systems on {self.data.name!r}, {self.n} queries; best "
-            f"{self.metrics[0]}: {best['system']} {best['mean']:.3f})"
+            f"ms/query: mean CPU milliseconds, measured when the outputs were computed; k = "
+            f"{self.k}; seed {self.plan.seed}."
         )
 
-    def _repr_html_(self) -> str:
-        return presentation.html(self)
+    def problems(self) -> str:
+        """How many problems the data files have."""
+        count = self.data.facts()["problems"]
+        return f"The data files have {count} problem(s): see data.report." if count else ""
+
+    def report_sections(self) -> list[tuple[str, list[Any]]]:
+        """Groups of queries, queries that differ most, systems, data, and how to repeat it."""
+        from vcplab.evaluation.report import retrieval_sections
+
+        return retrieval_sections(self)

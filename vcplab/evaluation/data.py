@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vcplab.core.errors import InvalidInputError, NotFoundError
-from vcplab.evaluation._options import whole_option
+from vcplab.evaluation._options import task_options, whole_option
 
 if TYPE_CHECKING:
+    from vcplab.evaluation.retrieval import RetrievalTask
     from vcplab.memory.corpus import Corpus
 
 __all__ = ["RetrievalData"]
@@ -70,6 +71,20 @@ class RetrievalData:
     def judgements_hash(self) -> str:
         """SHA-256 of the judgements, whatever their order."""
         return _hash_rows(self.qrels)
+
+    def task(self, **options: Any) -> RetrievalTask:
+        """The task of ranking its documents; what ``compare`` runs.
+
+        Args:
+            **options: ``k``: documents kept per query (100).
+
+        Raises:
+            InvalidInputError: An option is unknown or out of range.
+        """
+        from vcplab.evaluation.retrieval import RetrievalTask
+
+        task_options(options, ("k",), "retrieval")
+        return RetrievalTask(self, **options)
 
     @property
     def splits(self) -> tuple[str, ...]:

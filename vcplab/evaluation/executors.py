@@ -54,7 +54,7 @@ class Payload:
 
 @contextmanager
 def open_executor(
-    executor: Executor | None, jobs: int | None, blocks: int
+    executor: Executor | None, jobs: int | None, blocks: int, *, threads: bool = False
 ) -> Iterator[Executor | None]:
     """The executor to use; None means this thread.
 
@@ -62,6 +62,7 @@ def open_executor(
         executor: The user's, which is left open.
         jobs: Number of loky processes otherwise; the settings' ``jobs`` if None.
         blocks: Number of blocks to run.
+        threads: Whether threads of this process are used instead: for work that waits for others.
 
     Raises:
         InvalidInputError: ``jobs`` is not positive.
@@ -76,6 +77,10 @@ def open_executor(
     jobs = whole_option(jobs, "jobs", 2)
     if min(jobs, blocks) == 1:
         yield None
+        return
+    if threads:
+        with ThreadPoolExecutor(min(jobs, blocks), thread_name_prefix="vcplab-compare") as pool:
+            yield pool
         return
     from loky import get_reusable_executor
 

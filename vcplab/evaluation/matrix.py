@@ -90,7 +90,8 @@ class Matrix:
         block: Items per block: the unit of storing, resuming and sharing work.
         cache: True (the settings' cache folder), False, a path, or a ``Store``.
         executor: Where blocks run; in this thread if None.
-        jobs: Number of processes (loky), if no executor is given; the settings' ``jobs`` if None.
+        jobs: Number of processes (loky; threads where the task says so), if no executor is given;
+            the settings' ``jobs`` if None.
         progress: Whether a bar is shown; decided by the surroundings if None.
         on_error: What happens when a system fails on an item: "raise" it, or "record" it as the
             item's output and go on (a block with failures is not cached).
@@ -215,7 +216,8 @@ class Matrix:
         self._check(0, len(work))
         needed = sorted({s for _, systems, _ in work for s in systems})
         self.task.prepare([self.systems[s] for s in needed])
-        with open_executor(self._executor, self._jobs, len(work)) as executor:
+        threads = bool(getattr(self.task, "threads", False))
+        with open_executor(self._executor, self._jobs, len(work), threads=threads) as executor:
             if executor is None:
                 for number, (b, systems, span) in enumerate(work):
                     self._check(number, len(work))
@@ -247,6 +249,9 @@ class Matrix:
         finally:
             for future in waiting:
                 future.cancel()
+            stop = getattr(self.task, "stop", None)
+            if waiting and callable(stop):
+                stop()  # else the executor would wait for what nobody wants any more
 
     def _refuse_change(self, state: str, infos: Mapping[int, SystemInfo]) -> None:
         if self.task.fingerprint == state and all(

@@ -12,7 +12,7 @@ from vcplab.core.errors import NotFoundError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from vcplab.evaluation.comparison import Comparison
+    from vcplab.evaluation.board import Board
 
 __all__ = ["figure_svg", "forest_plot"]
 
@@ -40,7 +40,7 @@ _CJK = (
 _PLAIN = "DejaVu Sans"  # comes with matplotlib
 
 
-def forest_plot(comparison: Comparison, metric: str | None = None) -> Figure:
+def forest_plot(comparison: Board, metric: str | None = None) -> Figure:
     """Means of all systems with intervals; beside them the differences from the baseline.
 
     Args:
@@ -64,8 +64,7 @@ def forest_plot(comparison: Comparison, metric: str | None = None) -> Figure:
     rows = frame[frame["metric"] == metric].to_dict("records")
     tested = any(row["p"] == row["p"] for row in rows)
     labels = [_label(name) for name in comparison.names]
-    data = comparison.data
-    title = _label(f"{data.name} ({data.split}), {comparison.n} queries", 80)
+    title = _label(comparison.title, 80)
     baseline = _label(comparison.baseline or "")
     families, drawn = _fonts([*labels, title, baseline])
     *labels, title, baseline = drawn

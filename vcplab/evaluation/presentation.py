@@ -21,7 +21,7 @@ from vcplab.core.display import (
 )
 
 if TYPE_CHECKING:
-    from vcplab.evaluation.comparison import Comparison
+    from vcplab.evaluation.board import Board
 
 __all__ = ["cells", "html", "marks", "notes", "p_text", "table_html", "text", "versions"]
 
@@ -68,7 +68,7 @@ def p_text(value: float) -> str:
 
 
 def cells(
-    board: Comparison, metrics: Sequence[str]
+    board: Board, metrics: Sequence[str]
 ) -> tuple[list[str], list[list[Any]], set[tuple[int, int]]]:
     """Headings, rows and the cells with the best mean of each metric.
 
@@ -83,9 +83,10 @@ def cells(
     best: set[tuple[int, int]] = set()
     for metric in metrics:
         part = long[long["metric"] == metric].reset_index(drop=True)
-        leader = part["mean"].max()
+        leader = part["mean"].max() if board.is_better(metric) > 0 else part["mean"].min()
         shown = part.to_dict("records")
-        best |= {(i, len(headings)) for i, row in enumerate(shown) if row["mean"] == leader}
+        if board.is_better(metric):
+            best |= {(i, len(headings)) for i, row in enumerate(shown) if row["mean"] == leader}
         headings.append(f"{metric} [{board.plan.confidence:.0%}]")
         if tested:
             headings += ["Δ", "p"]
@@ -99,33 +100,19 @@ def cells(
             elif tested:
                 stars = marks(row["p_adjusted"])
                 cell += [f"{_signed(row['delta'])} {stars:<3}", p_text(row["p_adjusted"])]
-    headings.append("ms/query")
+    headings.append(board.cost_heading)
     for name, cell in zip(board.names, rows, strict=True):
-        cell.append(format_number(board.milliseconds(name), 2))
+        cell.append(format_number(board.cost(name), 2))
     return headings, rows, best
 
 
-def _left_out(board: Comparison) -> str:
-    if not board.excluded:
-        return ""
-    shown = f"; {board.excluded} left out, because no document is relevant"
-    if "class" in board.data.queries.columns:
-        frame = board.per_query
-        first = frame[(frame["system"] == board.names[0]) & frame[board.metrics[0]].isna()]
-        counts = first["class"].value_counts()
-        shown += f" ({', '.join(f'{name} {count}' for name, count in counts.items())})"
-    return shown
-
-
-def notes(board: Comparison) -> list[str]:
+def notes(board: Board) -> list[str]:
     """What has to be known to read the table, one line each."""
-    facts, plan = board.data.facts(), board.plan
+    plan = board.plan
     lines = [
-        f"Data: {facts['name']}, version {facts['version']}, split {facts['split']}, licence "
-        f"{facts['licence']}, hash {facts['hash'][:12]}; {facts['documents']:,} documents; "
-        f"{board.n} of {facts['queries']} queries count{_left_out(board)}.",
-        f"Intervals: {plan.confidence:.0%} bootstrap ({plan.interval}, {plan.resamples:,} samples "
-        f"of queries).",
+        *board.about_data(),
+        f"Intervals: {plan.confidence:.0%} bootstrap ({plan.interval}, {plan.resamples:,} "
+        f"{board.about_units()}).",
     ]
     if board.baseline is not None and len(board.names) > 1:
         test = (
@@ -142,17 +129,14 @@ def notes(board: Comparison) -> list[str]:
             f"Δ: mean difference from {board.baseline}; p: two-sided {test}, {adjusted}; "
             "* p < .05, ** p < .01, *** p < .001."
         )
-    lines.append(
-        f"ms/query: mean CPU milliseconds, measured when the outputs were computed; k = {board.k}; "
-        f"seed {plan.seed}."
-    )
+    lines.append(board.about_cost())
     lines.append(", ".join(f"{name} {version}" for name, version in versions().items()) + ".")
-    if facts["problems"]:
-        lines.append(f"The data files have {facts['problems']} problem(s): see data.report.")
+    if board.problems():
+        lines.append(board.problems())
     return lines + [f"Notice: {notice}" for notice in board.notices]
 
 
-def text(board: Comparison, width: int | None = None) -> str:
+def text(board: Board, width: int | None = None) -> str:
     """Aligned tables, as many metrics beside each other as fit, and the notes."""
     if width is None:
         width = shutil.get_terminal_size((120, 24)).columns
@@ -171,29 +155,29 @@ def text(board: Comparison, width: int | None = None) -> str:
     return "\n\n".join([*tables, "\n".join(lines)])
 
 
-def _draw(board: Comparison, metrics: Sequence[str]) -> str:
+def _draw(board: Board, metrics: Sequence[str]) -> str:
     headings, rows, _ = cells(board, metrics)
     return plain_table(headings, rows, align=["left", *["right"] * (len(headings) - 1)])  # type: ignore[list-item]
 
 
-def table_html(board: Comparison) -> SafeHtml:
+def table_html(board: Board) -> SafeHtml:
     """The table as HTML, best means stressed."""
     headings, rows, best = cells(board, board.metrics)
     return html_table(
         headings,
         rows,
-        caption=f"{len(board.names)} systems on {board.data.name}",
+        caption=f"{len(board.names)} systems on {board.data_name}",
         align=["left", *["right"] * (len(headings) - 1)],  # type: ignore[list-item]
         highlight=best,
     )
 
 
-def notes_html(board: Comparison) -> SafeHtml:
+def notes_html(board: Board) -> SafeHtml:
     """The notes as small print."""
     lines = "".join(f"<div>{escape(line)}</div>" for line in notes(board))
     return SafeHtml(f'<div class="vcplab" style="font-size: 0.85em; max-width: 80em">{lines}</div>')
 
 
-def html(board: Comparison) -> str:
+def html(board: Board) -> str:
     """Table and notes with their style sheet."""
     return str(style_block() + table_html(board) + notes_html(board))

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +29,20 @@ from vcplab.evaluation._arrays import TIE
 from vcplab.evaluation.plots import figure_svg, forest_plot
 
 if TYPE_CHECKING:
+    from vcplab.evaluation.board import Board
     from vcplab.evaluation.comparison import Comparison
 
-__all__ = ["check_target", "render_report", "write_report"]
+__all__ = [
+    "all_comparisons",
+    "check_target",
+    "data_frame_html",
+    "group_sections",
+    "render_report",
+    "retrieval_sections",
+    "surroundings",
+    "systems_cards",
+    "write_report",
+]
 
 _HARDEST = 10
 _GROUPS = ("class", "language")
@@ -42,7 +53,7 @@ _STYLE = (
 )
 
 
-def write_report(board: Comparison, path: str | Path) -> Path:
+def write_report(board: Board, path: str | Path) -> Path:
     """Write the report; readers see the old file or the whole new one.
 
     Args:
@@ -96,28 +107,47 @@ def _unwritable(target: Path, reason: str) -> StateError:
     )
 
 
-def render_report(board: Comparison) -> str:
+def render_report(board: Board) -> str:
     """The report as an HTML page that refers to nothing outside itself."""
-    title = f"{board.data.name}: {len(board.names)} systems compared"
+    title = f"{board.data_name}: {len(board.names)} systems compared"
     parts = [SafeHtml(f"<h1>{escape(title)}</h1>")]
     parts += [presentation.table_html(board), presentation.notes_html(board)]
     parts += _section("Means and differences", _plots(board))
-    for column in _GROUPS:
-        if column in board.data.queries.columns:
-            parts += _section(f"By {column}", [_groups(board, column)])
-    parts += _section("All comparisons", [_everything(board)])
-    parts += _section("Queries that differ most", _hardest(board))
-    parts += _section("Systems", _systems(board))
-    parts += _section("Data", _data(board))
-    parts += _section("To reproduce", _reproduce(board))
+    for heading, content in board.report_sections():
+        parts += _section(heading, content)
     return str(html_document(title, SafeHtml("\n".join(parts)), style=_STYLE))
+
+
+def retrieval_sections(board: Comparison) -> list[tuple[str, list[SafeHtml]]]:
+    """The sections of a comparison of retrieval systems."""
+    return [
+        *group_sections(
+            {
+                column: board.by(column).rename(
+                    columns={"n": "queries that count", "queries": "all queries"}
+                )
+                for column in _GROUPS
+                if column in board.data.queries.columns
+            }
+        ),
+        ("All comparisons", [all_comparisons(board)]),
+        ("Queries that differ most", list(_hardest(board))),
+        ("Systems", systems_cards(board)),
+        ("Data", list(_data(board))),
+        ("To reproduce", [_code(_snippet(board)), surroundings(board)]),
+    ]
+
+
+def group_sections(groups: Mapping[str, pd.DataFrame]) -> list[tuple[str, list[SafeHtml]]]:
+    """Sections with the means per group of items: column → frame."""
+    return [(f"By {column}", [data_frame_html(frame)]) for column, frame in groups.items()]
 
 
 def _section(title: str, parts: Iterable[SafeHtml]) -> list[SafeHtml]:
     return [SafeHtml(f"<h2>{escape(title)}</h2>"), *parts]
 
 
-def _plots(board: Comparison) -> Iterator[SafeHtml]:
+def _plots(board: Board) -> Iterator[SafeHtml]:
     for number, metric in enumerate(board.metrics):
         figure = forest_plot(board, metric)
         # Our own drawing: names enter it as outlines, never as markup.
@@ -129,20 +159,17 @@ def _plots(board: Comparison) -> Iterator[SafeHtml]:
         )
 
 
-def _groups(board: Comparison, column: str) -> SafeHtml:
-    frame = board.by(column)
-    return _frame(frame.rename(columns={"n": "queries that count", "queries": "all queries"}))
-
-
-def _everything(board: Comparison) -> SafeHtml:
+def all_comparisons(board: Board) -> SafeHtml:
+    """Every system and metric with its interval and tests."""
     frame = board.to_frame()
     for column in ("p", "p_adjusted"):
         frame[column] = [presentation.p_text(value) for value in frame[column]]
     right = ["right"] * (len(frame.columns) - 2)
-    return _frame(frame, ["left", "left", *right])
+    return data_frame_html(frame, ["left", "left", *right])
 
 
-def _frame(frame: pd.DataFrame, align: Sequence[Any] | None = None) -> SafeHtml:
+def data_frame_html(frame: pd.DataFrame, align: Sequence[Any] | None = None) -> SafeHtml:
+    """A frame as a table; missing values are empty."""
     rows = [
         [None if _missing(value) else value for value in row]
         for row in frame.itertuples(index=False, name=None)
@@ -189,7 +216,9 @@ def _hardest(board: Comparison) -> Iterator[SafeHtml]:
                 yield SafeHtml(f"<p>{escape(title)}: none.</p>")
 
 
-def _systems(board: Comparison) -> Iterator[SafeHtml]:
+def systems_cards(board: Board) -> list[SafeHtml]:
+    """A card per system: kind, fingerprint and parameters."""
+    cards = []
     for system, info in zip(board.systems, board.infos, strict=True):
         facts: dict[str, Any] = {
             "kind": system.kind,
@@ -197,7 +226,8 @@ def _systems(board: Comparison) -> Iterator[SafeHtml]:
         }
         for key, value in info.parameters.items():
             facts[key] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        yield html_card(info.name, facts)
+        cards.append(html_card(info.name, facts))
+    return cards
 
 
 def _data(board: Comparison) -> Iterator[SafeHtml]:
@@ -209,12 +239,12 @@ def _data(board: Comparison) -> Iterator[SafeHtml]:
             card[f"card: {key}"] = shown
     yield html_card(board.data.name, card)
     if len(board.data.report):
-        yield _frame(board.data.report.head(50))
+        yield data_frame_html(board.data.report.head(50))
 
 
-def _reproduce(board: Comparison) -> Iterator[SafeHtml]:
-    yield SafeHtml(f"<pre><code>{escape(_snippet(board))}</code></pre>")
-    yield html_card(
+def surroundings(board: Board) -> SafeHtml:
+    """A card with versions, platform and seed."""
+    return html_card(
         "Surroundings",
         {
             **presentation.versions(),
@@ -223,6 +253,10 @@ def _reproduce(board: Comparison) -> Iterator[SafeHtml]:
             "written": current_clock().now().isoformat(timespec="seconds"),
         },
     )
+
+
+def _code(text: str) -> SafeHtml:
+    return SafeHtml(f"<pre><code>{escape(text)}</code></pre>")
 
 
 def _snippet(board: Comparison) -> str:

@@ -9,24 +9,33 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
 from vcplab.core.clock import current_clock
-from vcplab.core.errors import InvalidInputError
+from vcplab.core.errors import InvalidDataError, InvalidInputError
 from vcplab.evaluation._options import whole_option
 from vcplab.evaluation.asking import ASKED_AT, reads_clock, with_times, without_time
-from vcplab.evaluation.measures import parse_metrics
+from vcplab.evaluation.measures import metric_cutoff, parse_metrics
 from vcplab.evaluation.ranking import ascii_ids, ranked_outputs
-from vcplab.evaluation.systems import System, as_system, check_coverage, check_qids
+from vcplab.evaluation.systems import (
+    System,
+    as_system,
+    as_systems,
+    check_coverage,
+    check_qids,
+)
 from vcplab.evaluation.tasks import Output, SystemInfo
 
 if TYPE_CHECKING:
+    from vcplab.evaluation.comparison import Comparison
     from vcplab.evaluation.data import RetrievalData
+    from vcplab.evaluation.matrix import MatrixResult
 
 __all__ = ["RetrievalTask"]
 
+_METRICS = ("nDCG@10", "R@20", "RR")
 # What goes to the workers with a task.
 _TRAVELS = frozenset({"data", "k", "now", "_timed_queries"})
 # What a system may see of a query. Classes and splits are the judge's.
@@ -50,6 +59,10 @@ class RetrievalTask:
     """
 
     name = "retrieval"
+    failed: ClassVar[str] = "count as 0"
+    plural: ClassVar[str] = "queries"
+    block: ClassVar[int] = 64
+    threads: ClassVar[bool] = False
 
     def __init__(self, data: RetrievalData, k: int = 100, now: datetime | None = None) -> None:
         self.data = data
@@ -130,6 +143,63 @@ class RetrievalTask:
                 f"{self.now.isoformat(timespec='seconds')}."
             )
         return [text for text in said if text]
+
+    # --- what compare asks ----------------------------------------------------------------
+
+    def competitors(self, systems: Any) -> tuple[System, ...]:
+        """Recipes, retrievers, functions and finished runs, each with a name of its own."""
+        return as_systems(systems)
+
+    def metrics(self, given: Any) -> dict[str, Any]:
+        """Label → ir_measures measure."""
+        return parse_metrics(_METRICS if given is None else given)
+
+    def check(self, systems: Sequence[Any], measures: Mapping[str, Any]) -> list[str]:
+        """The notes of :meth:`notes`.
+
+        Raises:
+            InvalidDataError: No query has a relevant document, or a run answers none.
+        """
+        told = self.notes(systems)
+        if not self.counted.intersection(self.data.queries["qid"]):
+            raise InvalidDataError(
+                f"No query of {self.data.name} (split {self.data.split}) has a relevant document.",
+                where="qrels",
+                next_step="Choose another split, or check that the ids of queries and qrels agree.",
+            )
+        return told
+
+    def judged_by(self, measures: Mapping[str, Any]) -> str | None:
+        """Hash of judgements and metrics."""
+        return _sha(self.data.judgements_hash, *(repr(measure) for measure in measures.values()))
+
+    def groups(self) -> Sequence[str] | None:
+        """None: each query stands for itself."""
+        return None
+
+    def why_anew(self, system: Any) -> str:
+        """Nothing tells when it changes."""
+        return (
+            "nothing tells when it changes (give it a `fingerprint` or, for a function, a "
+            "`version`)"
+        )
+
+    def remarks(
+        self, result: MatrixResult, scores: Sequence[pd.DataFrame], measures: Mapping[str, Any]
+    ) -> list[str]:
+        """Metrics that read deeper than what was kept."""
+        deep = [m for m, measure in measures.items() if (metric_cutoff(measure) or 0) > self.k]
+        if not deep:
+            return []
+        return [f"{', '.join(deep)} read deeper than the {self.k} documents kept (k={self.k})."]
+
+    def board(self, **parts: Any) -> Comparison:
+        """The comparison."""
+        from vcplab.evaluation.comparison import Comparison
+
+        return Comparison(data=self.data, k=self.k, now=self.now, **parts)
+
+    # --- running --------------------------------------------------------------------------
 
     def prepare(self, systems: Sequence[Any]) -> None:
         """Bind recipes to the corpus and build their indexes and encodings."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any
 
@@ -14,9 +14,8 @@ import pandas as pd
 from vcplab.core.errors import NotFoundError
 from vcplab.evaluation.cache import BlockCache, clear_memory
 from vcplab.evaluation.matrix import Matrix, MatrixResult
-from vcplab.evaluation.measures import metric_cutoff
-from vcplab.evaluation.retrieval import RetrievalTask
 from vcplab.evaluation.summary import clear_summaries
+from vcplab.evaluation.tasks import ComparableTask
 
 __all__ = ["baseline_place", "forget", "own_notices", "score"]
 
@@ -34,12 +33,14 @@ def forget() -> None:
 
 
 def score(
-    matrix: Matrix, task: RetrievalTask, measures: Mapping[str, Any], cache: BlockCache
+    matrix: Matrix, task: ComparableTask, measures: Mapping[str, Any], cache: BlockCache
 ) -> tuple[MatrixResult, tuple[pd.DataFrame, ...]]:
     """Run and measure, unless this process has done just that."""
     infos = [task.describe(system) for system in matrix.systems]
     state, key = task.fingerprint, None
-    if cache.enabled and all(info.fingerprint is not None for info in infos):
+    judged_by = task.judged_by(measures)
+    known_all = judged_by is not None and all(info.fingerprint is not None for info in infos)
+    if cache.enabled and known_all:
         items = task.items()
         named = [(info.name, info.fingerprint, info.moment) for info in infos]
         content = json.dumps(
@@ -47,8 +48,8 @@ def score(
                 "cache": cache.name,
                 "systems": named,
                 "task": [state, task.digest(items), list(items), matrix.block],
-                "judgements": task.data.judgements_hash,
-                "metrics": [repr(measure) for measure in measures.values()],
+                "judged_by": judged_by,
+                "metrics": list(measures),
             }
         )
         key = hashlib.sha256(content.encode("ascii")).hexdigest()
@@ -95,22 +96,16 @@ def baseline_place(baseline: int | str | None, names: list[str]) -> int | None:
     )
 
 
-def own_notices(result: MatrixResult, measures: Mapping[str, Any], k: int) -> list[str]:
-    """What the comparison itself has to say about systems and metrics."""
+def own_notices(result: MatrixResult, task: ComparableTask, systems: Sequence[Any]) -> list[str]:
+    """What the comparison itself has to say about systems."""
     notices = []
-    for info in result.systems:
+    for info, system in zip(result.systems, systems, strict=True):
         if info.fingerprint is None:
-            notices.append(
-                f"{info.name}: run anew each time, because nothing tells when it changes "
-                "(give it a `fingerprint` or, for a function, a `version`)."
-            )
+            notices.append(f"{info.name}: run anew each time, because {task.why_anew(system)}.")
         failed = [failure for failure in result.failures if failure.system == info.name]
         if failed:
             notices.append(
-                f"{info.name}: failed on {len(failed)} of {len(result.items)} queries, which count "
-                f"as 0; the first: {failed[0].error}"
+                f"{info.name}: failed on {len(failed)} of {len(result.items)} {task.plural}, which "
+                f"{task.failed}; the first: {failed[0].error}"
             )
-    deep = [m for m, measure in measures.items() if (metric_cutoff(measure) or 0) > k]
-    if deep:
-        notices.append(f"{', '.join(deep)} read deeper than the {k} documents kept (k={k}).")
     return notices

@@ -150,10 +150,9 @@ def _summarise(
 ) -> pd.DataFrame:
     count, metrics = len(systems), list(scores)
     # Rows in the order system, metric: all resampling then happens in one call each.
-    table = np.stack([scores[metric] for metric in metrics], axis=1).reshape(
-        count * len(metrics), -1
-    )
-    n = table.shape[1]
+    stacked = np.stack([scores[metric] for metric in metrics], axis=1)
+    n = stacked.shape[2]
+    table = stacked.reshape(count * len(metrics), n)
     low, high = _intervals(table, plan)
     frame = pd.DataFrame(
         {

@@ -1,19 +1,24 @@
 """What the experiment runner needs to know about a task.
 
-Retrieval is the first task; detection, suppression and chats are others. The runner itself never
-looks into an output: it stores, resumes and hands them back.
+Retrieval and chats are tasks; detection and suppression are others. The runner itself never looks
+into an output: it stores, resumes and hands them back. ``compare`` asks its data for the task
+(:class:`Comparable`), and the task for everything that differs from one kind to another
+(:class:`ComparableTask`): so a further kind needs no word in ``compare``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Output", "SystemInfo", "Task"]
+    from vcplab.evaluation.board import Board
+    from vcplab.evaluation.matrix import MatrixResult
+
+__all__ = ["Comparable", "ComparableTask", "Output", "SystemInfo", "Task"]
 
 # What one system gave for one item: JSON-able, no NaN. Reserved keys: "ms" (cost), "error" (the
 # system failed on this item), "notices" (about the block; carried by its first item), "volatile"
@@ -79,5 +84,91 @@ class Task(Protocol):
         """Scores of one system: a row per item (index), a column per metric.
 
         Items that cannot be judged have NaN and do not count in means.
+        """
+        ...
+
+
+class ComparableTask(Task, Protocol):
+    """What ``compare`` needs of a task besides running it.
+
+    Attributes:
+        failed: What becomes of items on which a system failed, for a notice.
+        plural: What several items are called.
+        block: Items per block, unless the user says.
+        threads: Whether several jobs are threads of this process instead of processes.
+    """
+
+    failed: ClassVar[str]
+    plural: ClassVar[str]
+    block: ClassVar[int]
+    threads: ClassVar[bool]
+
+    def competitors(self, systems: Any) -> tuple[Any, ...]:
+        """Systems with a ``name`` each, from whatever the user may give.
+
+        Raises:
+            InvalidInputError: Something is not a system of this task.
+        """
+        ...
+
+    def metrics(self, given: Any) -> dict[str, Any]:
+        """Label → measure, in order, each once; the usual ones for None.
+
+        Raises:
+            InvalidInputError: One of them does not exist.
+        """
+        ...
+
+    def check(self, systems: Sequence[Any], measures: Mapping[str, Any]) -> list[str]:
+        """What is to be said before anything is run.
+
+        Raises:
+            VCPError: Systems, data and metrics do not go together.
+        """
+        ...
+
+    def judged_by(self, measures: Mapping[str, Any]) -> str | None:
+        """Hash of everything besides the outputs that scores depend on; None if it is not known."""
+        ...
+
+    def groups(self) -> Sequence[str] | None:
+        """The unit of each item, where items belong together; None if each stands for itself.
+
+        A unit is what is resampled and swapped by intervals and tests; its score is the mean of
+        its items.
+        """
+        ...
+
+    def why_anew(self, system: Any) -> str:
+        """Why a system has no fingerprint, and what would give it one."""
+        ...
+
+    def remarks(
+        self, result: MatrixResult, scores: Sequence[pd.DataFrame], measures: Mapping[str, Any]
+    ) -> list[str]:
+        """What is to be said after everything was run."""
+        ...
+
+    def board(self, **parts: Any) -> Board:
+        """The result.
+
+        Args:
+            **parts: The fields of :class:`~vcplab.evaluation.board.Board`.
+        """
+        ...
+
+
+@runtime_checkable
+class Comparable(Protocol):
+    """Data that ``compare`` takes: it knows its task."""
+
+    def task(self, **options: Any) -> ComparableTask:
+        """The task of running systems on these data.
+
+        Args:
+            **options: Those of ``compare`` that are the task's own.
+
+        Raises:
+            InvalidInputError: An option is unknown or out of range.
         """
         ...

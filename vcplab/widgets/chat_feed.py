@@ -94,10 +94,10 @@ class ChatFeed:
         """The message that brings a browser up to date; None where nothing is new.
 
         Args:
-            whole: Whether the browser knows nothing yet.
+            whole: Whether the browser knows nothing yet; the first time it never does.
         """
         if not self._loaded:
-            self._loaded = True
+            self._loaded = whole = True
             self._said = {message.id: message for message in self.chat.state.messages}
             for event in self.chat.events:
                 self._take(event)

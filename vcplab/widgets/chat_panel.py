@@ -64,6 +64,7 @@ class ChatPanel(anywidget.AnyWidget):
         self._wanted = self._whole = self._pumping = False
         self._feeds: dict[str, ChatFeed] = {}
         self._titles: dict[str, str] = {}
+        self._tabs: list[dict[str, str]] = []  # as they were last sent
         self.on_msg(self._asked)
         if chat is not None:
             self._show(chat, "main")
@@ -96,8 +97,6 @@ class ChatPanel(anywidget.AnyWidget):
         key = str(len(self._feeds) + 1)
         self._titles[key] = title
         self._feeds[key] = ChatFeed(chat, key, self._touch, available)
-        with self._lock:
-            self._whole = True
         self._touch()
         return key
 
@@ -193,8 +192,9 @@ class ChatPanel(anywidget.AnyWidget):
             await asyncio.sleep(_PAUSE)
 
     def _update(self, whole: bool) -> None:
-        if whole:
-            tabs = [{"key": key, "title": title} for key, title in self._titles.items()]
+        tabs = [{"key": key, "title": title} for key, title in self._titles.items()]
+        if whole or tabs != self._tabs:
+            self._tabs = tabs
             self.send({"kind": "tabs", "tabs": tabs})
         for feed in list(self._feeds.values()):
             news = feed.news(whole)

@@ -16,7 +16,7 @@ from vcplab.agents.chat.message import ChatMessage
 from vcplab.agents.chat.policies.base import Policy, addressed
 from vcplab.agents.chat.session import Session
 from vcplab.agents.chat.turns import Emit, Setting, call_seed
-from vcplab.core.errors import VCPError, VCPErrorCode
+from vcplab.core.errors import NotFoundError, VCPError, VCPErrorCode
 from vcplab.core.trace import span
 from vcplab.protocol.completions import ChatReply, ChatRequest
 
@@ -135,7 +135,11 @@ class _Deciding:
                 return _failure(known.data["error"]), 0.0, True
             return reply_of(known), 0.0, True
         state = self._session.state
-        agent = None if ask.agent_id is None else state.agents[ask.agent_id]
+        agent = None
+        if ask.agent_id is not None:
+            agent = state.agents.get(ask.agent_id)
+            if agent is None:
+                return NotFoundError(f"{ask.agent_id} has left the chat.", where="agent"), 0.0, False
         messages = self._setting.prompts.question(state, ask)
         request = ChatRequest(
             messages,

@@ -102,9 +102,9 @@ def _chat_start(state: ChatState, seq: int, data: _Data, time: datetime | None) 
 
 
 def _chat_end(state: ChatState, seq: int, data: _Data, time: datetime | None) -> None:
-    state.is_active = state.in_round = False
+    state.is_active = False
     state.summary = data.get("summary", "")
-    state.queue.clear()
+    _round_end(state, seq, data, time)
 
 
 def _agent_join(state: ChatState, seq: int, data: _Data, time: datetime | None) -> None:
@@ -120,11 +120,14 @@ def _agent_leave(state: ChatState, seq: int, data: _Data, time: datetime | None)
     state.agents.pop(data["agent"], None)
     state.queue[:] = [d for d in state.queue if d.agent_id != data["agent"]]
     state.positions.pop(data["agent"], None)
+    state.audiences.pop(data["agent"], None)
 
 
 def _agent_invite(state: ChatState, seq: int, data: _Data, time: datetime | None) -> None:
     state.queue[:] = [d for d in state.queue if d.agent_id != data["agent"]]
     state.queue.insert(0, _decision(data))
+    if "to" in data:
+        state.audiences[data["agent"]] = _audience(data)
 
 
 def _user_speak(state: ChatState, seq: int, data: _Data, time: datetime | None) -> ChatMessage:
@@ -151,6 +154,7 @@ def _round_start(state: ChatState, seq: int, data: _Data, time: datetime | None)
     state.decisions += 1
     state.queue[:] = [_decision(speaker) for speaker in data["speakers"]]
     state.audience = _audience(data)
+    state.audiences.clear()
     state.chains.clear()
     state.handoffs = 0
     state.silent_rounds += 1  # until somebody speaks
@@ -159,6 +163,8 @@ def _round_start(state: ChatState, seq: int, data: _Data, time: datetime | None)
 def _round_end(state: ChatState, seq: int, data: _Data, time: datetime | None) -> None:
     state.in_round = False
     state.queue.clear()
+    state.audience = None
+    state.audiences.clear()
 
 
 def _handoff(state: ChatState, seq: int, data: _Data, time: datetime | None) -> None:
@@ -168,6 +174,8 @@ def _handoff(state: ChatState, seq: int, data: _Data, time: datetime | None) -> 
     chain = (*state.chains.get(data["agent"], ()), data["agent"])
     state.chains.update(dict.fromkeys(names, chain))
     state.queue[:] = [*called, *(d for d in state.queue if d.agent_id not in names)]
+    if "to" in data:
+        state.audiences.update(dict.fromkeys(names, _audience(data)))
 
 
 def _begin_turn(state: ChatState, agent: str) -> Decision | None:
@@ -175,6 +183,7 @@ def _begin_turn(state: ChatState, agent: str) -> Decision | None:
     state.turns += 1
     state.spoke[agent] = state.spoke.get(agent, 0) + 1
     state.last_turn[agent] = state.turns
+    state.audiences.pop(agent, None)
     for place, decision in enumerate(state.queue):
         if decision.agent_id == agent:
             return state.queue.pop(place)
@@ -188,7 +197,7 @@ def _agent_speak(state: ChatState, seq: int, data: _Data, time: datetime | None)
     message = ChatMessage(
         id=f"m{seq}",
         agent_id=agent,
-        agent_name=state.name_of(agent),
+        agent_name=data.get("name") or state.name_of(agent),
         content=data["text"],
         type="summary" if decision is not None and decision.action == "summarize" else "chat",
         mentions=tuple(data.get("mentions", ())),

@@ -39,7 +39,7 @@ def called_by(
     for agent_id in message.mentions:
         if agent_id in waiting or agent_id == message.agent_id:
             continue
-        if why := _refusal(state, agent_id, chain, len(called), options):
+        if why := _refusal(state, agent_id, message, chain, len(called), options):
             refused.append({"agent": agent_id, "why": why})
             continue
         reason = f"{message.agent_name} mentioned {state.name_of(agent_id)}."
@@ -47,16 +47,24 @@ def called_by(
     if not called and not refused:
         return None
     data: dict[str, Any] = {"agent": message.agent_id, "speakers": called}
+    if called and message.visible_to != state.audience:
+        # A turn of its own, apart from its round: whom it calls is bound as it was.
+        data["to"] = None if message.visible_to is None else sorted(message.visible_to)
     return {**data, "refused": refused} if refused else data
 
 
 def _refusal(
-    state: ChatState, agent_id: str, chain: tuple[str, ...], already: int, options: ChatOptions
+    state: ChatState,
+    agent_id: str,
+    message: ChatMessage,
+    chain: tuple[str, ...],
+    already: int,
+    options: ChatOptions,
 ) -> str | None:
     agent = state.agents.get(agent_id)
     if agent is None or agent.listens_only:
         return "only listens"
-    if state.audience is not None and agent_id not in state.audience:
+    if message.visible_to is not None and agent_id not in message.visible_to:
         return "the conversation is private"
     if agent_id in chain:
         return "called before in this chain"

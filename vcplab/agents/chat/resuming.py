@@ -79,9 +79,9 @@ def unanswered(state: ChatState, events: Sequence[ChatEvent]) -> list[ChatMessag
         name = f"m{event.seq}"
         if event.type == "user:speak":
             waiting.append(name)
-            said.append(name)
-        elif event.type == "agent:speak":
-            said.append(name)
+        if event.type in ("user:speak", "agent:speak"):
+            if event.data.get("to") is None:
+                said.append(name)
         elif event.type == "message:removed" and event.data["message"] in said:
             said.remove(event.data["message"])
         elif event.type == "round:start":

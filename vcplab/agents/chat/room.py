@@ -31,6 +31,7 @@ from vcplab.agents.chat.turns import Setting
 from vcplab.core.clock import current_clock
 from vcplab.core.errors import InvalidInputError, NotFoundError, StateError
 from vcplab.core.events import Subscription
+from vcplab.core.loop import library_loop, run
 from vcplab.core.settings import get_settings
 from vcplab.models.chat.choosing import as_chat_model
 from vcplab.models.chat.ledger import Ledger, Price, PriceTable
@@ -174,7 +175,7 @@ class Room:
     @property
     def status(self) -> str:
         """``new``, ``idle``, ``deciding``, ``speaking``, ``waiting``, ``paused`` or ``ended``."""
-        return self._runtime.status
+        return self._runtime.status if self._runtime.lock.locked() else self._runtime.resting
 
     @property
     def store(self) -> ChatStore:
@@ -233,16 +234,34 @@ class Room:
         self._know_model(agent)
         model = self._session.models.get(agent.id)
         data = {**agent.to_dict(), **({} if model is None else {"model": model.name})}
-        self._session.record("agent:join", {"agent": data})
+        self._record("agent:join", {"agent": data})
         return agent
 
     def remove_agent(self, agent: str | Agent) -> None:
         """Let an agent take part no more; what it said stays.
 
+        A turn that it is in the middle of is interrupted.
+
         Raises:
             NotFoundError: There is no such agent.
         """
-        self._session.record("agent:leave", {"agent": self.state.agent(agent).id})
+        self._record("agent:leave", {"agent": self.state.agent(agent).id})
+
+    def _record(self, type_: str, data: Mapping[str, Any]) -> None:
+        """Write down what somebody does, between two steps of what drives the chat."""
+
+        def note() -> None:
+            self._session.record(type_, data)
+            if type_ == "agent:leave":
+                self._runtime.interrupt(data["agent"])
+
+        async def on_the_loop() -> None:
+            note()
+
+        if self.state.is_active and not library_loop().is_current():
+            run(on_the_loop())
+        else:
+            note()
 
     def _know_model(self, agent: Agent) -> None:
         model = agent.model or self._own_models.get(agent.id) or self._own_models.get(agent.name)
@@ -260,11 +279,11 @@ class Room:
         """
         self._runtime.policy = policy = as_policy(mode)
         if self.state.config:
-            self._session.record("mode:changed", {"mode": policy.to_dict()})
+            self._record("mode:changed", {"mode": policy.to_dict()})
 
     def set_topic(self, topic: str) -> None:
         """Change what the chat is about."""
-        self._session.record("topic:updated", {"topic": topic})
+        self._record("topic:updated", {"topic": topic})
 
     def _waiting(self, waiting: bool) -> None:
         self._runtime.wait(waiting)

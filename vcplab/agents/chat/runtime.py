@@ -176,6 +176,9 @@ class Runtime:
             if queue and queue[0].agent_id == decision.agent_id:
                 said = await self._turns([queue[0]])
             else:
+                audience = self.session.state.audience
+                if audience is not None and decision.agent_id not in audience:
+                    data = {**data, "to": None}  # it knows nothing of what goes on in private
                 self.session.record("agent:invite", {**decision_data(decision), **data})
                 said = await self._turns([self.session.state.queue[0]])
             self._check(round_over=not self.session.state.queue)
@@ -193,6 +196,9 @@ class Runtime:
         async with Driving(self):
             seen = int(message.id[1:]) - 1
             invited = {**decision_data(Decision(agent.id, 100, why)), "seen": seen}
+            if message.visible_to != self.session.state.audience:
+                to = message.visible_to
+                invited["to"] = None if to is None else sorted(to)
             removed = {"message": message.id, "why": "redo"}
             self.session.record_all([("message:removed", removed), ("agent:invite", invited)])
             said = await self._turns([self.session.state.queue[0]])
@@ -372,8 +378,12 @@ class Runtime:
         """One turn, or several at the same time."""
         self._set_status("speaking")
         begun = begun_turn(self.session.log.events)
+        together = len(decisions) > 1 or begun.left > 0
         if self.setting.options.cooldown and not await self._interruptible(self._cool(decisions)):
             return []  # interrupted
+        decisions = [d for d in decisions if d.agent_id in self.session.state.agents]
+        if not decisions:
+            return []  # removed meanwhile
         first = self.session.state.turns + 1
         turns = []
         for number, decision in enumerate(decisions):
@@ -381,7 +391,7 @@ class Runtime:
             turn = Turn(
                 self.session, self.setting, decision,
                 number=first + number, seen=begun.seen, journal=begun.journal,
-                emit=outbox.emit, left=len(decisions) - number - 1,
+                emit=outbox.emit, left=len(decisions) - number - 1 if together else None,
             )  # fmt: skip
             turns.append((turn, outbox))
         return await (self._alone(*turns[0]) if len(turns) == 1 else self._together(turns))
@@ -518,11 +528,14 @@ class Runtime:
             self.session.tell("status", {"status": status})
 
     def rest(self) -> None:
+        """Say what the chat does now that nobody drives it."""
+        if not self.lock.locked():
+            self._set_status(self.resting)
+
+    @property
+    def resting(self) -> Status:
         """What a chat does while nobody drives it."""
-        if self.lock.locked():
-            return
         state = self.session.state
-        if not state.is_active:
-            self._set_status("ended" if self.session.log.events else "new")
-        else:
-            self._set_status("paused" if self.paused else "idle")
+        if state.is_active:
+            return "paused" if self.paused else "idle"
+        return "ended" if state.config else "new"

@@ -158,8 +158,13 @@ class GroupChatService(ChatSessions):
         session = self._session(session_id)
         said: list[ChatMessage] = []
         while session.speaking:
-            said += (await asyncio.wrap_future(session.speaking[0])).messages
-            session.speaking.pop(0)
+            job = session.speaking[0]
+            try:
+                # Whoever stops waiting stops nobody from speaking.
+                said += (await asyncio.shield(asyncio.wrap_future(job))).messages
+            finally:
+                if job.done() and job in session.speaking:
+                    session.speaking.remove(job)
         return said
 
     settle = blocking(asettle)

@@ -113,7 +113,7 @@ class Session:
                 message = fold(
                     self.state, event.seq, event.type, event.data, time=event.time, seconds=seconds
                 )
-                if "usage" in event.data:
+                if "usage" in event.data or "error" in event.data:
                     self._charge(event)
                 found.append(event if message is None else replace(event, message=message))
         if self.bus.has_subscribers(ChatEvent):
@@ -146,7 +146,7 @@ class Session:
         return self.bus.subscribe(ChatEvent, chosen)
 
     def _charge(self, event: ChatEvent) -> None:
-        if event.type not in _CALLS or "usage" not in event.data:
+        if event.type not in _CALLS or not ("usage" in event.data or "error" in event.data):
             return
         agent = event.data.get("agent")
         model = event.data.get("model")
@@ -161,6 +161,6 @@ class Session:
                 model=model or "",
                 usage=usage_of(event.data),
                 seconds=event.seconds,
-                failed=event.type == "agent:silent",
+                failed="error" in event.data,
             )
         )

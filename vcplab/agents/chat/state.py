@@ -58,6 +58,7 @@ class ChatState:
         chains: Who called whom: for each agent with the floor by a hand-off, those before it.
         handoffs: Hand-offs in this round.
         audience: Ids of those to whom this round is private; None for a public one.
+        audiences: The same for single turns that are to be otherwise, by agent id.
         positions: The latest position of each agent, by id.
         consensus: What was agreed, if anything.
         start: How far it had come at the latest start.
@@ -84,6 +85,7 @@ class ChatState:
     chains: dict[str, tuple[str, ...]] = field(default_factory=dict)
     handoffs: int = 0
     audience: frozenset[str] | None = None
+    audiences: dict[str, frozenset[str] | None] = field(default_factory=dict)
     positions: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     consensus: Mapping[str, Any] | None = None
     start: Mark = field(default_factory=Mark)
@@ -105,8 +107,10 @@ class ChatState:
 
     @property
     def last_message(self) -> ChatMessage | None:
-        """The latest public message."""
-        return next((m for m in reversed(self.messages) if m.is_public), None)
+        """The latest message to everybody."""
+        return next(
+            (m for m in reversed(self.messages) if m.is_public and m.visible_to is None), None
+        )
 
     @property
     def last_user_message(self) -> ChatMessage | None:
@@ -117,6 +121,10 @@ class ChatState:
     def last_speaker(self) -> str | None:
         """Id of the agent that took the latest turn."""
         return max(self.last_turn, key=self.last_turn.__getitem__, default=None)
+
+    def audience_of(self, who: str) -> frozenset[str] | None:
+        """Ids of those to whom an agent's next turn is private; None for a public one."""
+        return self.audiences.get(who, self.audience)
 
     def agent(self, who: str | Agent) -> Agent:
         """An agent by id, name, display name or alias, exactly as written.

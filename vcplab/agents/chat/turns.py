@@ -12,6 +12,7 @@ from vcplab.agents.chat.calls import BrokenCall, call_model
 from vcplab.agents.chat.decision import Decision
 from vcplab.agents.chat.events import ChatEvent
 from vcplab.agents.chat.fold import usage_data
+from vcplab.agents.chat.heads import HeadStripper
 from vcplab.agents.chat.journal import Journal, reply_of, results_data, results_of
 from vcplab.agents.chat.mentions import find_mentions
 from vcplab.agents.chat.options import ChatOptions
@@ -82,7 +83,8 @@ class Turn:
         seen: Number of the last event that the agent knows of.
         journal: What is known already.
         emit: Takes what is to be logged: type, facts, seconds.
-        left: How many turns of those at the same time are logged after this one.
+        left: How many of several turns at the same time are logged after this one; None for a
+            turn of its own.
     """
 
     def __init__(
@@ -95,7 +97,7 @@ class Turn:
         seen: int,
         journal: Journal,
         emit: Emit,
-        left: int = 0,
+        left: int | None = None,
     ) -> None:
         self._session = session
         self._setting = setting
@@ -213,7 +215,7 @@ class Turn:
         """Publishes pieces, echoed heads left out; None where nobody listens."""
         if not self._session.bus.has_subscribers(ChatEvent):
             return None
-        stripper = self._setting.prompts.stripper(self._session.state, self.agent)
+        stripper = self._stripper()
         facts = {"agent": self.agent.id, "turn": self.number}
         tell = self._session.tell
 
@@ -227,6 +229,13 @@ class Turn:
                 tell("agent:stream", {**facts, "chunk": "", "reasoning": piece.reasoning})
 
         return stream
+
+    def _stripper(self) -> HeadStripper:
+        state, agent = self._session.state, self.agent
+        if agent.id in state.agents:
+            return self._setting.prompts.stripper(state, agent)
+        names = [other.display_name for other in state.agents.values()]
+        return HeadStripper((agent.display_name, agent.name), names)
 
     async def _resolved(self, agent: Agent) -> Agent:
         variables = self._setting.variables
@@ -265,7 +274,7 @@ class Turn:
         elif begun is not None and self._journal.logged:
             # Not run again: a tool may have had its effect before the process ended.
             texts = [_INTERRUPTED_TOOL] * max(1, len(requests.native))
-        elif not await self._tools_allowed(requests):
+        elif not requests.refused and not await self._tools_allowed(requests):
             texts = ["The user did not allow this."] * max(1, len(requests.native))
         else:
             texts = await perform_requests(reply, requests, self._setting.tools)
@@ -318,7 +327,7 @@ class Turn:
                 reasoning = "\n".join(part for part in (reasoning, parsed.reasoning) if part)
             if parsed.requests:
                 text = parsed.text
-        stripper = self._setting.prompts.stripper(self._session.state, self.agent)
+        stripper = self._stripper()
         text = (stripper.feed(text) + stripper.finish()).strip()
         spoke_for = stripper.spoke_for
         if not text:
@@ -327,6 +336,8 @@ class Turn:
             return
         state = self._session.state
         data: dict[str, Any] = {"agent": self.agent.id, "text": text, **self._audience()}
+        if self.agent.id not in state.agents:
+            data["name"] = self.agent.display_name  # it was removed, and its name is not known now
         if reasoning:
             data["reasoning"] = reasoning
         called = find_mentions(text, state.agents.values(), author=self.agent.id)
@@ -336,11 +347,16 @@ class Turn:
             data["finish"] = reply.finish_reason
         if spoke_for:
             data["spoke_for"] = spoke_for  # it went on as another, and was cut there
-        if self.left:
-            data |= {"left": self.left, "seen": self.seen}
+        if self.left is not None:
+            data |= self._together()
         elif self._unseen():
             data["seen"] = self.seen
         self._emit("agent:speak", {**data, **flags, **usage_data(reply.usage)}, seconds)
+
+    def _together(self) -> dict[str, Any]:
+        """What a process that goes on after this turn has to know of the others."""
+        left = {"left": self.left} if self.left else {}
+        return {**left, "seen": self.seen}
 
     def _unseen(self) -> bool:
         """Whether somebody else said something since the turn began."""
@@ -368,12 +384,12 @@ class Turn:
             data["partial"] = partial
         if usage is not None and usage.total_tokens:
             data |= usage_data(usage)
-        if self.left:
-            data |= {"left": self.left, "seen": self.seen}
+        if self.left is not None:
+            data |= self._together()
         self._emit("agent:silent", data, seconds)
 
     def _audience(self) -> dict[str, Any]:
-        audience = self._session.state.audience
+        audience = self._session.state.audience_of(self.agent.id)
         return {} if audience is None else {"to": sorted(audience)}
 
 

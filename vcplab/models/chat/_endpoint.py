@@ -12,7 +12,7 @@ from vcplab.core._settings_sources import shown_value
 from vcplab.core.errors import InvalidInputError
 from vcplab.core.redaction import MASK
 from vcplab.core.settings import get_settings
-from vcplab.models.reranking.address import checked_url, is_loopback
+from vcplab.models.address import checked_url, is_loopback
 
 __all__ = ["Endpoint", "address_and_key", "endpoint_of"]
 

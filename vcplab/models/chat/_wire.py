@@ -17,7 +17,9 @@ __all__ = ["Answer", "Dialect", "body_of", "encoded", "listed"]
 # What OpenAI accepts as the name of a speaker; other names stand in the text of the messages.
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SCHEMA_STEPS = ("strict", "loose", "object", "words")
-_ABOUT_SCHEMA = re.compile(r"response_format|json_schema|json_object|\bschema\b", re.IGNORECASE)
+_ABOUT_SCHEMA = re.compile(
+    r"response_format|json_schema|json_object|\bschema\b(?! for function)", re.IGNORECASE
+)
 _ABOUT_USAGE = re.compile(r"stream_options|include_usage", re.IGNORECASE)
 _ABOUT_LENGTH = re.compile(r"max_completion_tokens", re.IGNORECASE)
 _UNKNOWN_FIELD = re.compile(
@@ -262,7 +264,8 @@ class Answer:
         if usage is not None:
             self.usage = _usage(usage) or self.usage
         piece = None
-        for choice in chunk.get("choices") or ():
+        choices = chunk.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
             if not isinstance(choice, Mapping) or choice.get("index"):
                 continue  # of several answers, the first
             delta = choice.get("delta") or choice.get("message")
@@ -270,7 +273,7 @@ class Answer:
                 piece = self._delta(delta) or piece
             reason = choice.get("finish_reason")
             if reason:
-                self.finish_reason = _REASONS.get(reason, "stop")
+                self.finish_reason = _REASONS.get(str(reason), "stop")
         return piece
 
     @property
@@ -307,7 +310,7 @@ class Answer:
     def _fragments(self, fragments: Any) -> None:
         if isinstance(fragments, Mapping):
             fragments = [fragments]
-        for position, fragment in enumerate(fragments):
+        for position, fragment in enumerate(fragments if isinstance(fragments, list) else ()):
             if not isinstance(fragment, Mapping):
                 continue
             function = fragment.get("function")
@@ -324,7 +327,7 @@ class Answer:
 
     def _call(self, fragment: Mapping[str, Any], function: Mapping[str, Any], at: int) -> _Call:
         """The call that a fragment belongs to: by index, else by id, else the one under way."""
-        index, mark = fragment.get("index"), fragment.get("id")
+        index, mark = fragment.get("index"), str(fragment.get("id") or "")
         for key, call in reversed(self._calls):
             if index is not None and key == index:
                 # Servers that number every call 0 tell them apart by id alone.
@@ -333,7 +336,7 @@ class Answer:
                 return call
             if index is None and mark and mark == call.id:
                 return call
-        begins = bool(mark) or bool(function.get("name"))
+        begins = mark != "" or bool(function.get("name"))
         if index is None and not begins and self._calls:
             return self._calls[-1][1]
         call = _Call()
@@ -380,7 +383,8 @@ def _usage(reported: Any) -> Usage | None:
 
 
 def _count(value: Any) -> int:
-    return int(value) if isinstance(value, int | float) and value > 0 else 0
+    # JSON as Python reads it has infinity.
+    return int(value) if isinstance(value, int | float) and 0 < value < 2**53 else 0
 
 
 def _is_json(text: str) -> bool:

@@ -13,6 +13,7 @@ from vcplab.core.display import html_card, style_block
 from vcplab.core.errors import InvalidInputError
 from vcplab.core.loop import blocking, on_library_loop
 from vcplab.core.trace.spans import Span, SpanStatus, present, span
+from vcplab.models.address import checked_key
 from vcplab.models.chat._endpoint import address_and_key
 from vcplab.models.chat._parameters import (
     check_count,
@@ -29,7 +30,6 @@ from vcplab.models.chat.failures import (
     malformed,
     silent,
 )
-from vcplab.models.reranking.address import checked_key
 from vcplab.protocol.completions import ChatPiece, ChatReply, ChatRequest, complete
 from vcplab.protocol.messages import Message
 

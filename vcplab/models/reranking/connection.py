@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from vcplab.core.errors import InvalidDataError, InvalidInputError, MissingDependencyError
-from vcplab.models.reranking.address import is_loopback, shown
+from vcplab.models.address import is_loopback, shown
 from vcplab.models.reranking.failures import pause_asked_for, too_slow
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from vcplab.core.errors import (
     VCPError,
 )
 from vcplab.core.loop import blocking, on_library_loop
-from vcplab.models.reranking.address import (
+from vcplab.models.address import (
     checked_key,
     checked_url,
     completed,

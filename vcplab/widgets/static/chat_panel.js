@@ -465,9 +465,9 @@ class Panel {
     root.className = "vcplab-chat";
     root.setAttribute("aria-label", "Group chat");
     root.dataset.lmSuppressShortcuts = "true"; // keys typed here are not the notebook's
-    const resize = () => root.style.setProperty("--height", `${this.model.get("height")}px`);
-    this.model.on("change:height", resize);
-    resize();
+    this.resize = () => root.style.setProperty("--height", `${this.model.get("height")}px`);
+    this.model.on("change:height", this.resize);
+    this.resize();
 
     this.title = element("h3", "title");
     this.status = element("span", "status");
@@ -623,6 +623,7 @@ class Panel {
     resized.observe(this.scroller);
     return () => {
       resized.disconnect();
+      this.model.off("change:height", this.resize);
       clearInterval(this.clock);
       cancelAnimationFrame(this.frame);
       for (const { timer } of this.pending.values()) clearTimeout(timer);

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import inspect
 import socket
 import time
 import traceback
+import types
 from contextlib import aclosing, suppress
 
 import pytest
@@ -455,7 +455,7 @@ def test_closing_leaves_no_generator_to_the_garbage_collector(server, model):
         return {
             id(thing): thing.ag_code.co_qualname
             for thing in gc.get_objects()
-            if inspect.isasyncgen(thing) and thing.ag_frame is not None
+            if type(thing) is types.AsyncGeneratorType and thing.ag_frame is not None
         }
 
     gc.collect()

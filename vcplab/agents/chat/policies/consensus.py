@@ -207,7 +207,8 @@ class ConsensusPolicy(Policy):
     def _asked_about(self, state: ChatState) -> str:
         if self.question or state.topic:
             return self.question or state.topic
-        said = state.last_user_message
+        asked = (m for m in reversed(state.messages) if m.from_user and m.visible_to is None)
+        said = next(asked, None)
         return said.content if said is not None else "what was discussed"
 
     def _facts(
