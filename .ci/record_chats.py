@@ -127,18 +127,19 @@ def main() -> int:
 
 def _recorders(folder: Path) -> str:
     return f"""
-import atexit as _atexit
 from pathlib import Path as _Path
 
-_scenes, _made = {SCENES!r}, {{}}
+_scenes, _made, _recorders = {SCENES!r}, {{}}, {{}}
 
 
 def voice(scene, delay=0.0):
     path = _Path({str(folder)!r}) / f"{{scene}}.jsonl"
-    if scene in _made:
-        return vl.Recorded(path, match="order", delay=delay)
-    _made[scene] = vl.Scripted(_scenes[scene], name="written lines", pieces=4)
-    return vl.Recorded.record(_made[scene], path)
+    if scene not in _made:
+        _made[scene] = vl.Scripted(_scenes[scene], name="written lines", pieces=4)
+        _recorders[scene] = vl.Recorded.record(_made[scene], path)
+    if not path.exists():
+        return _recorders[scene]
+    return vl.Recorded(path, match="order", delay=delay)
 
 
 recordings = _Path({str(folder)!r})

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vcplab.agents.agent import Agent, VCPConfig
-    from vcplab.agents.chat import policies, stop
     from vcplab.agents.chat.chat import GroupChat
     from vcplab.agents.chat.decision import Ask, Decision, Note
     from vcplab.agents.chat.events import ChatEvent
     from vcplab.agents.chat.log import ChatStore
     from vcplab.agents.chat.message import ChatMessage
+    from vcplab.agents.chat import policies
+    from vcplab.agents.chat import stop
     from vcplab.agents.chat.vcpchat import read_vcpchat_group
     from vcplab.agents.store import AgentStore
     from vcplab.agents.unified import (
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
     from vcplab.core.loop import allow_nested_loops, run, submit
     from vcplab.core.settings import Settings, get_settings, override_settings
     from vcplab.core.workspace import Workspace
-    from vcplab.evaluation import datasets
     from vcplab.evaluation.calibration import fit_gate, reliability
     from vcplab.evaluation.comparison import Comparison, compare
+    from vcplab.evaluation import datasets
     from vcplab.evaluation.tuning import tune
     from vcplab.lab import Lab, TraceFacet
     from vcplab.magics import load_ipython_extension, unload_ipython_extension
@@ -47,9 +48,9 @@ if TYPE_CHECKING:
     from vcplab.memory.recipes.light import LightMemo
     from vcplab.memory.recipes.mesh import MeshMemo
     from vcplab.memory.stages.dense import Dense
-    from vcplab.memory.stages.diversity import MMR, Dedup
+    from vcplab.memory.stages.diversity import Dedup, MMR
     from vcplab.memory.stages.filters import Filter
-    from vcplab.memory.stages.fusion import RRF, Convex
+    from vcplab.memory.stages.fusion import Convex, RRF
     from vcplab.memory.stages.gate import Gate, GateModel
     from vcplab.memory.stages.lexical import BM25, Tantivy
     from vcplab.memory.stages.parents import Expand, Parents
@@ -99,6 +100,8 @@ if TYPE_CHECKING:
     )
     from vcplab.protocol.results import ToolFailure, ToolResult
     from vcplab.text.analysis import Analyzer
+    from vcplab.widgets.agent_selector import GroupAgentSelector
+    from vcplab.widgets.group_chat_panel import GroupChatPanel
 
 # Public name → the module that defines it (None: the module itself is the name).
 _EXPORTS: dict[str, tuple[str, str | None]] = {
@@ -127,7 +130,9 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Filter": ("vcplab.memory.stages.filters", "Filter"),
     "Gate": ("vcplab.memory.stages.gate", "Gate"),
     "GateModel": ("vcplab.memory.stages.gate", "GateModel"),
+    "GroupAgentSelector": ("vcplab.widgets.agent_selector", "GroupAgentSelector"),
     "GroupChat": ("vcplab.agents.chat.chat", "GroupChat"),
+    "GroupChatPanel": ("vcplab.widgets.group_chat_panel", "GroupChatPanel"),
     "HTTPReranker": ("vcplab.models.reranking.http", "HTTPReranker"),
     "Handled": ("vcplab.plugins.handling", "Handled"),
     "HashEmbedder": ("vcplab.models.embedding.hashing", "HashEmbedder"),
@@ -209,15 +214,12 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
 }
 
 __all__ = [
-    "BM25",
-    "LSA",
-    "MMR",
-    "RRF",
     "AdvancedMemory",
     "Agent",
     "AgentStore",
     "Analyzer",
     "Ask",
+    "BM25",
     "ChatEvent",
     "ChatMessage",
     "ChatStore",
@@ -241,9 +243,11 @@ __all__ = [
     "HTTPReranker",
     "Handled",
     "HashEmbedder",
+    "LSA",
     "Lab",
     "Ledger",
     "LightMemo",
+    "MMR",
     "MeshMemo",
     "MiniLM",
     "ModelError",
@@ -263,6 +267,7 @@ __all__ = [
     "PromptVariables",
     "Proximity",
     "QueryLanguage",
+    "RRF",
     "Recorded",
     "RequestStream",
     "Rerank",
@@ -291,7 +296,6 @@ __all__ = [
     "VariableEngine",
     "VariableStore",
     "Workspace",
-    "__version__",
     "allow_nested_loops",
     "chunk",
     "compare",
@@ -314,6 +318,9 @@ __all__ = [
     "submit",
     "tune",
     "unload_ipython_extension",
+    "GroupChatPanel",
+    "GroupAgentSelector",
+    "__version__",
 ]
 
 

@@ -167,6 +167,19 @@ class Recorded:
         """The calls in the file, oldest first."""
         return tuple(self._recording.exchanges)
 
+    @property
+    def fingerprint(self) -> str | None:
+        """Hash of the file: equal ones answer alike. None where another model may be asked."""
+        if self._mode != "replay":
+            return None
+        return f"recorded:{self._name}:{self._match}:{self._recording.seal}"
+
+    def fresh(self) -> Recorded:
+        """The same recording with every answer still to be given; itself where it records."""
+        if self._mode != "replay":
+            return self  # one file has one writer
+        return Recorded(self.path, match=self._match, name=self._name, delay=self._delay)
+
     def unused(self) -> tuple[Exchange, ...]:
         """The calls of the file that could be replayed and have not been asked for yet."""
         with self._lock:

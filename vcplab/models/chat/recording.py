@@ -135,6 +135,11 @@ class Recording:
         if not append and not self._lines:
             raise self._broken(1, "the file is empty")
 
+    @property
+    def seal(self) -> str:
+        """The hash of its last line, which covers all before it; "" for an empty file."""
+        return self._last
+
     def append(self, exchange: Exchange) -> Exchange:
         """Write a call to the end of the file; it is there when this returns, killed or not.
 

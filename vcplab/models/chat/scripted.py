@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import inspect
 import json
 import re
@@ -79,7 +80,8 @@ class Scripted:
                 next_step="Give seconds from 0.",
             )
         self._name = name
-        self._pieces = pieces
+        self._replies = replies
+        self._pieces: Pieces = pieces
         self._delay = delay
         self._cycle = cycle
         self._function: Callable[[ChatRequest], Any] | None = None
@@ -120,6 +122,30 @@ class Scripted:
                 for key, listed in self._lists.items()
                 for reply in listed[self._given.get(key, 0) :]
             )
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Hash of the script: equal ones reply alike. None for a function without one of its own.
+
+        A function vouches for itself by an attribute ``fingerprint``, a text.
+        """
+        script: Any = [[key, [_plain(reply) for reply in told]] for key, told in self._lists.items()]
+        if self._function is not None:
+            script = getattr(self._function, "fingerprint", None)
+            if not isinstance(script, str):
+                return None
+        content = repr(("scripted", self._name, self._pieces, self._cycle, script))
+        return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def fresh(self) -> Scripted:
+        """The same script, from its first reply on."""
+        return Scripted(
+            self._replies,
+            name=self._name,
+            pieces=self._pieces,
+            delay=self._delay,
+            cycle=self._cycle,
+        )
 
     def __repr__(self) -> str:
         if self._function is not None:
@@ -281,6 +307,15 @@ def _check_pieces(pieces: Pieces) -> None:
             where="pieces",
             next_step='Use "words", "characters", "whole", or a number of characters from 1.',
         )
+
+
+def _plain(reply: Reply) -> str:
+    """A reply as a text that says all of it."""
+    if isinstance(reply, Mapping):
+        return json.dumps(reply)
+    if isinstance(reply, str | ChatReply | BaseException):
+        return repr(reply)
+    return repr(list(reply))
 
 
 def _of(key: _Key) -> str:

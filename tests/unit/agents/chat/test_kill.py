@@ -19,7 +19,6 @@ from tests.support.killed_chat import ID, PLAN, ByRequest, Look, go_on
 from vcplab.agents.chat.events import ChatEvent
 from vcplab.core.clock import current_clock
 from vcplab.core.errors import InvalidInputError
-from vcplab.core.loop import run
 
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 _NOT_KNOWN = "whether it took effect is not known"
@@ -78,13 +77,12 @@ def test_a_chat_killed_at_thirty_random_points_ends_as_if_it_had_not_been(
     _judge(_kill(tmp_path, root, offline_environment, 30, seed), 30)
 
 
-# --- every point, in this process: the store as a killed process leaves it -------------------------
+# --- every point, in this process: the store as a killed process leaves it ------------------
 
 
-def _cut(events: tuple[ChatEvent, ...], upto: int, path: Path) -> vl.ChatStore:
+def _cut(events: tuple[ChatEvent, ...], upto: int) -> vl.ChatStore:
     """A store that holds the beginning of a log and no more."""
-    path.unlink(missing_ok=True)
-    store = vl.ChatStore(path)
+    store = vl.ChatStore()
     store.create(ID, "group chat", current_clock().now())
     rows = [(e.seq or 0, e.type, e.line, e.time.isoformat(), e.seconds) for e in events[:upto]]
     store.append(ID, rows)
@@ -104,7 +102,7 @@ def _points(events: tuple[ChatEvent, ...], step: int) -> Iterator[int]:
 
 
 @pytest.mark.parametrize(
-    "step", [pytest.param(7, id="some"), pytest.param(1, id="all", marks=pytest.mark.slow)]
+    "step", [pytest.param(11, id="some"), pytest.param(1, id="all", marks=pytest.mark.slow)]
 )
 def test_the_planned_chat_goes_on_from_every_event(tmp_path: Path, step: int) -> None:
     calm = go_on(vl.ChatStore(), tmp_path / "calm.txt")
@@ -112,7 +110,7 @@ def test_the_planned_chat_goes_on_from_every_event(tmp_path: Path, step: int) ->
         kind == "mode" for kind, _ in PLAN
     )
     for upto in _points(calm.events, step):
-        store = _cut(calm.events, upto, tmp_path / f"{upto}.sqlite3")
+        store = _cut(calm.events, upto)
         chat = go_on(store, tmp_path / "again.txt")
         assert chat.to_jsonl() == calm.to_jsonl(), upto
         store.close()
@@ -121,7 +119,6 @@ def test_the_planned_chat_goes_on_from_every_event(tmp_path: Path, step: int) ->
 def _concurrent(chat: vl.GroupChat) -> None:
     chat.start("同时")
     chat.say("开始吧")
-    chat.run(rounds=4)
     chat.run()
 
 
@@ -172,10 +169,13 @@ _SCENES: dict[str, tuple[Callable[[vl.GroupChat], None], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.parametrize(
+    "step", [pytest.param(3, id="some"), pytest.param(1, id="all", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("scene", _SCENES)
-def test_every_kind_of_chat_goes_on_from_every_event(tmp_path: Path, scene: str) -> None:
+def test_every_kind_of_chat_goes_on_from_every_event(tmp_path: Path, scene: str, step: int) -> None:
     play, options = _SCENES[scene]
-    stop = options.get("stop", vl.stop.rounds(6))
+    stop = options.get("stop", vl.stop.rounds(4))
     given = {
         "model": ByRequest(failing=scene == "a failure ends it"),
         "tools": Look(tmp_path / "canary.txt"),
@@ -185,7 +185,7 @@ def test_every_kind_of_chat_goes_on_from_every_event(tmp_path: Path, scene: str)
     play(calm)
     assert not calm.state.is_active
     begun = next(e.seq or 0 for e in calm.events if e.type == "round:start")
-    for upto in _points(calm.events, 1):
+    for upto in _points(calm.events, step):
         if upto <= begun:
             continue  # people had not yet said what they had to say
         if scene == "said again" and not _all_asked(calm.events[:upto]):
@@ -194,12 +194,10 @@ def test_every_kind_of_chat_goes_on_from_every_event(tmp_path: Path, scene: str)
             "during" in event.data for event in calm.events[:upto]
         ):
             continue
-        store = _cut(calm.events, upto, tmp_path / f"{upto}.sqlite3")
+        store = _cut(calm.events, upto)
         chat = vl.GroupChat.load(ID, store=store, **given)
         if chat.state.is_active:
             chat.run(rounds=0)
-        if scene == "concurrent" and chat.state.round < 5 and chat.state.is_active:
-            chat.run(rounds=5 - chat.state.round)
         if chat.state.is_active:
             chat.run()
         assert chat.to_jsonl() == calm.to_jsonl(), (upto, calm.events[upto - 1])
@@ -216,7 +214,7 @@ def test_a_tool_that_had_begun_is_not_run_again(tmp_path: Path) -> None:
     begun = [e.seq or 0 for e in calm.events if e.type == "tool:call"]
     assert len(begun) > 3
     for seq in begun[:4]:
-        store = _cut(calm.events, seq + 1, tmp_path / f"{seq}.sqlite3")
+        store = _cut(calm.events, seq + 1)
         again = tmp_path / f"{seq}.txt"
         again.touch()
         chat = go_on(store, again)
@@ -224,10 +222,7 @@ def test_a_tool_that_had_begun_is_not_run_again(tmp_path: Path) -> None:
         assert result.type == "tool:result"
         assert _NOT_KNOWN in result.data["text"]
         assert not chat.state.is_active
-        assert chat.events[: seq + 1] == calm.events[: seq + 1] or all(
-            a.line == b.line
-            for a, b in zip(chat.events[: seq + 1], calm.events[: seq + 1], strict=True)
-        )
+        assert [e.line for e in chat.events[: seq + 1]] == [e.line for e in calm.events[: seq + 1]]
         key = calm.events[seq].data["calls"][0]["arguments"]["key"]
         assert key not in again.read_text().split()
         assert chat.replay().identical
@@ -286,10 +281,3 @@ def test_the_whole_of_a_group_of_events_is_written_or_nothing() -> None:
         )
     assert chat.to_jsonl() == before
     assert vl.GroupChat.load(chat.id, store=chat.store).to_jsonl() == before
-
-
-def test_the_loop_of_the_library_is_free_afterwards() -> None:
-    async def nothing() -> int:
-        return 1
-
-    assert run(nothing()) == 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,11 @@ import pytest
 import vcplab as vl
 from tests.support.seed_examples import EXAMPLES, RECORDINGS, panel, record
 from vcplab.agents.chat.events import LIVE_EVENTS, LOGGED_EVENTS, ChatEvent
+from vcplab.agents.chat.options import ChatOptions
+from vcplab.agents.chat.policies import MODES, as_policy
+from vcplab.agents.chat.service import GroupChatService
 
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "group-chat.md"
 TURN = ["agent:thinking", "agent:stream", "agent:speak"]
 ROUND_OF_ONE = ["round:start", *TURN, "round:end"]
 POSITIONS = ["model:call", "model:call", "position", "position"]
@@ -149,3 +155,55 @@ def test_consensus_by_channel_names_the_camps_and_the_outcome() -> None:
     joined = next(event for event in heard if event.type == "agent:join")
     assert joined.data["agent"]["keywords"] == ["AI", "LLM", "模型"]
     assert joined.data["agent"]["display_name"] == "AI技术专家"
+
+
+# --- what the page says of it -----------------------------------------------------------------
+
+
+def table(section: str, head: str) -> list[list[str]]:
+    """The rows of a table of the page, by its section and its first line."""
+    text = PAGE.read_text(encoding="utf-8").split(f"\n## {section}\n")[1].split("\n## ")[0]
+    lines = text[text.index(head) :].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_pages_events_are_the_events() -> None:
+    rows = {row[0].strip("`"): row[1:] for row in table("The log", "| event |")}
+    logged = {name: ["yes", text] for name, text in LOGGED_EVENTS.items()}
+    live = {name: ["live only", text] for name, text in LIVE_EVENTS.items()}
+    assert rows == {**logged, **live}
+
+
+def test_the_pages_modes_and_their_options_are_the_modes() -> None:
+    rows = {row[0].strip("`"): row[2] for row in table("Speaking modes", "| mode |")}
+    assert [name for name in rows if name != "a function"] == list(MODES)
+    for mode in MODES:
+        options = [option.name for option in fields(as_policy(mode))]
+        for written in re.findall(r"`(\w+)(…?)`", rows[mode]):
+            name, more = written
+            options = [o for o in options if o != name and not (more and o.startswith(name))]
+        assert options == [], f"{mode}: not on the page"
+
+
+def test_the_page_leaves_no_channel_out() -> None:
+    section = PAGE.read_text(encoding="utf-8").split("\n## Seed 002's group chat\n")[1]
+    for method in GroupChatService.CHANNELS.values():
+        name = "create_session" if method == "create" else method
+        assert f"`{name}" in section, name
+
+
+def test_every_option_that_the_page_names_is_one() -> None:
+    section = PAGE.read_text(encoding="utf-8").split("\nOptions, in either spelling:")[1]
+    names = re.findall(r"`(\w+)`", section.split("All of them")[0])
+    assert len(names) == 16
+    given: dict[str, Any] = {
+        "speakingMode": "natural",
+        "contextSharing": "partial",
+        "invitePromptTemplate": "Go on.",
+        "tagMatchMode": "natural",
+        "memberTags": {"a": ["x"]},
+        **dict.fromkeys(("id", "name", "hostAgentId"), "n"),
+        **dict.fromkeys(("allowFreeDiscussion", "requireConsensus", "showThinking"), False),
+    }
+    for name in names:
+        ChatOptions.of({name: given.get(name, 1)})
