@@ -7,7 +7,8 @@ time of all threads while the chat runs. Figures are medians, ratios are taken r
 side always writes its log to a file, turn by turn; AutoGen keeps everything in memory (its
 ``save_state`` after each turn is a side of its own), LangGraph checkpoints each turn in memory or
 in SQLite. LangGraph has no agents of its own: it is measured with nodes that only give mappings,
-and with nodes that ask a replay model as everybody else does.
+and with nodes that ask a replay model as everybody else does. AutoGen's window is its
+``BufferedChatCompletionContext``: the token-limited one counts the whole history at every step.
 
 The peers live in an environment of their own, since their requirements are not ours: ``--peers``
 or ``VCPLAB_PEERS`` names one, else it is made in the cache folder from ``peers-group-chat.txt``.
@@ -123,16 +124,15 @@ def measure(python: Path, side: str, turns: int, into: Side) -> None:
     into.version = found["version"]
 
 
-def ratio(above: list[float], below: list[float]) -> tuple[float, float, float]:
-    """Median, smallest and largest ratio of the rounds."""
+def bar(text: str, above: list[float], below: list[float], limit: float | None = None) -> None:
+    """One ratio: the rounds' median, smallest and largest, that of the best rounds, and its bar."""
     values = [a / b for a, b in zip(above, below, strict=True)]
-    return statistics.median(values), min(values), max(values)
-
-
-def bar(text: str, values: tuple[float, float, float], limit: float | None = None) -> None:
-    """One ratio, with its bar where there is one."""
-    verdict = "" if limit is None else f"(≤ {limit:g}) {'met' if values[0] <= limit else 'NOT met'}"
-    print(f"{text:68} {values[0]:6.3f}  [{values[1]:.3f}, {values[2]:.3f}]  {verdict}")
+    middle = statistics.median(values)
+    verdict = "" if limit is None else f"(≤ {limit:g}) {'met' if middle <= limit else 'NOT met'}"
+    print(
+        f"{text:68} {middle:6.3f}  [{min(values):.3f}, {max(values):.3f}]  "
+        f"{min(above) / min(below):5.3f}  {verdict}"
+    )
 
 
 def main() -> None:
@@ -172,37 +172,39 @@ def main() -> None:
     def ms(name: str, turns: int = options.turns) -> list[float]:
         return sides[name, turns].milliseconds()
 
-    print(f"\n{'ratio of CPU':68} {'median':>6}  [min, max]")
+    print(f"\n{'ratio of CPU':68} {'median':>6}  [min, max]  of the best rounds")
     bar(
         f"{options.long} turns over {options.turns}, of a turn",
-        ratio(ms("vcplab", options.long), ms("vcplab")),
+        ms("vcplab", options.long),
+        ms("vcplab"),
         1.15,
     )
     if not theirs:
         return
-    bar("a turn, of AutoGen, which keeps nothing", ratio(ms("vcplab"), ms("autogen")), 0.30)
-    bar("a turn, of AutoGen with save_state", ratio(ms("vcplab"), ms("autogen-saved")))
+    bar("a turn, of AutoGen, which keeps nothing", ms("vcplab"), ms("autogen"), 0.30)
+    bar("a turn, of AutoGen with save_state", ms("vcplab"), ms("autogen-saved"))
     for name in ("langgraph", "langgraph-disk", "langgraph-bare", "langgraph-bare-disk"):
         what = "a replay model" if "bare" not in name else "no model"
         where = "SqliteSaver" if "disk" in name else "InMemorySaver"
-        bar(f"a turn, of LangGraph, {what}, {where}", ratio(ms("vcplab"), ms(name)), 0.7)
+        bar(f"a turn, of LangGraph, {what}, {where}", ms("vcplab"), ms(name), 0.7)
     ours, beside = sides["vcplab-stream", options.turns], sides["autogen-stream", options.turns]
     bar(
         f"a piece of a stream, of AutoGen ({ours.chunks} and {beside.chunks} pieces)",
-        ratio(ours.microseconds(), beside.microseconds()),
+        ours.microseconds(),
+        beside.microseconds(),
         0.3,
     )
     for turns in (options.turns, options.long):
         mine, other = sides["vcplab", turns].bytes, sides["autogen", turns].bytes
-        share = mine / other
         bar(
             f"bytes at {turns} turns: canonical log {mine:,} of save_state's {other:,}",
-            (share, share, share),
+            [float(mine)],
+            [float(other)],
             0.35,
         )
     for name in ("autogen", "langgraph-bare"):
-        growth = ratio(ms(name, options.long), ms(name))
-        bar(f"for comparison: {name}, {options.long} turns over {options.turns}", growth)
+        label = f"for comparison: {name}, {options.long} turns over {options.turns}"
+        bar(label, ms(name, options.long), ms(name))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ SYSTEM = "You are {}, one of five who plan a release. 你只说一句话。"
 WINDOW = 20
 #: Turns of the chat that warms a process up.
 WARM = 15
+#: Turns that are measured at least, in several chats where one is shorter.
+LEAST = 600
 #: Words of a reply; AutoGen's replay model streams one word at a time.
 WORDS = 23
 
@@ -68,6 +70,29 @@ class Clock:
         self.seconds += time.process_time() - began
 
 
+Run = Callable[[int, Clock, Path], dict[str, Any]]
+
+
+def measured(run: Run, turns: int, folder: Path) -> dict[str, Any]:
+    """Warm up, then run chats of so many turns until there are enough to measure.
+
+    Args:
+        run: Runs one chat: its turns, the clock, a file or the like in the folder that is its own.
+        turns: Turns of a chat.
+        folder: Where files go.
+
+    Returns:
+        What the last chat left behind, and the CPU seconds of one chat.
+    """
+    run(WARM, Clock(), folder / "warm")
+    clock = Clock()
+    chats = max(1, LEAST // turns)
+    found: dict[str, Any] = {}
+    for number in range(chats):
+        found = run(turns, clock, folder / f"chat-{number}")
+    return found | {"cpu": clock.seconds / chats}
+
+
 # --- vcplab --------------------------------------------------------------------------------------
 
 
@@ -86,7 +111,7 @@ def vcplab(turns: int, folder: Path, *, stream: bool = False) -> dict[str, Any]:
         pieces = [ChatPiece(f"{word} ") for word in words]
         return [*pieces, ChatPiece(last, finish_reason="stop")]
 
-    def run(count: int, clock: Clock) -> dict[str, Any]:
+    def run(count: int, clock: Clock, file: Path) -> dict[str, Any]:
         texts = replies(count)
         model = (
             Scripted([in_words(text) for text in texts])
@@ -98,7 +123,7 @@ def vcplab(turns: int, folder: Path, *, stream: bool = False) -> dict[str, Any]:
             "sequential",
             model=model,
             stop=TurnLimit(count),
-            store=folder / f"chats-{count}.sqlite3",
+            store=file,
             window_messages=WINDOW,
             window_tokens=60 * WINDOW,
         )
@@ -121,10 +146,7 @@ def vcplab(turns: int, folder: Path, *, stream: bool = False) -> dict[str, Any]:
         assert count < 2 * WINDOW or given == WINDOW + 3, given
         return {"turns": count, "chunks": chunks, "bytes": len(chat.to_jsonl().encode())}
 
-    clock = Clock()
-    run(WARM, Clock())
-    found = run(turns, clock)
-    return found | {"cpu": clock.seconds, "version": f"vcplab {version('vcplab')}"}
+    return measured(run, turns, folder) | {"version": f"vcplab {version('vcplab')}"}
 
 
 # --- AutoGen ------------------------------------------------------------------------------------
@@ -141,7 +163,10 @@ def autogen(
     from autogen_core.model_context import BufferedChatCompletionContext
     from autogen_ext.models.replay import ReplayChatCompletionClient
 
-    async def run(count: int, clock: Clock) -> dict[str, Any]:
+    def keep(state: Any, file: Path) -> None:
+        file.write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
+
+    async def run(count: int, clock: Clock, file: Path) -> dict[str, Any]:
         model = ReplayChatCompletionClient(replies(count))
         team = RoundRobinGroupChat(
             [
@@ -157,7 +182,6 @@ def autogen(
             termination_condition=MaxMessageTermination(count + 1),
         )
         chunks = said = 0
-        file = folder / f"autogen-{count}.json"
         with clock():
             async for message in team.run_stream(task=TASK):
                 if isinstance(message, ModelClientStreamingChunkEvent):
@@ -165,16 +189,13 @@ def autogen(
                 elif isinstance(message, TextMessage):
                     said += 1
                     if save:
-                        text = json.dumps(await team.save_state(), ensure_ascii=False)
-                        file.write_text(text, encoding="utf-8")
+                        keep(await team.save_state(), file)
         assert said == count + 1, said
         state = json.dumps(await team.save_state(), ensure_ascii=False)
         return {"turns": count, "chunks": chunks, "bytes": len(state.encode())}
 
-    clock = Clock()
-    asyncio.run(run(WARM, Clock()))
-    found = asyncio.run(run(turns, clock))
-    return found | {"cpu": clock.seconds, "version": f"AutoGen {version('autogen-agentchat')}"}
+    found = measured(lambda *given: asyncio.run(run(*given)), turns, folder)
+    return found | {"version": f"AutoGen {version('autogen-agentchat')}"}
 
 
 # --- LangGraph ----------------------------------------------------------------------------------
@@ -216,7 +237,7 @@ def langgraph(turns: int, folder: Path, *, disk: bool, model: bool) -> dict[str,
 
         return speak
 
-    def run(count: int, clock: Clock) -> dict[str, Any]:
+    def run(count: int, clock: Clock, file: Path) -> dict[str, Any]:
         texts = replies(count)
         chat: Any = None
         first: Any = {"role": "user", "content": TASK}
@@ -238,7 +259,7 @@ def langgraph(turns: int, folder: Path, *, disk: bool, model: bool) -> dict[str,
             )
         connection = None
         if disk:
-            connection = sqlite3.connect(folder / f"lg-{count}.sqlite3", check_same_thread=False)
+            connection = sqlite3.connect(file, check_same_thread=False)
             saver: Any = SqliteSaver(connection)
             saver.setup()
         else:
@@ -254,25 +275,7 @@ def langgraph(turns: int, folder: Path, *, disk: bool, model: bool) -> dict[str,
             connection.close()
         return {"turns": count}
 
-    clock = Clock()
-    run(WARM, Clock())
-    found = run(turns, clock)
-    return found | {"cpu": clock.seconds, "version": f"LangGraph {version('langgraph')}"}
-
-
-# --- the least that can be done ------------------------------------------------------------------
-
-
-def floor(turns: int, folder: Path) -> dict[str, Any]:
-    """A plain loop that flushes a line of JSON for each turn."""
-    texts = replies(turns)
-    clock = Clock()
-    with clock(), (folder / "floor.jsonl").open("w", encoding="utf-8") as file:
-        for number, text in enumerate(texts):
-            event = {"agent": NAMES[number % 5], "text": text}
-            file.write(json.dumps(event, ensure_ascii=False) + "\n")
-            file.flush()
-    return {"turns": turns, "cpu": clock.seconds, "version": "plain loop"}
+    return measured(run, turns, folder) | {"version": f"LangGraph {version('langgraph')}"}
 
 
 SIDES: dict[str, Callable[[int, Path], dict[str, Any]]] = {
@@ -285,7 +288,6 @@ SIDES: dict[str, Callable[[int, Path], dict[str, Any]]] = {
     "langgraph-bare-disk": lambda n, f: langgraph(n, f, disk=True, model=False),
     "langgraph": lambda n, f: langgraph(n, f, disk=False, model=True),
     "langgraph-disk": lambda n, f: langgraph(n, f, disk=True, model=True),
-    "floor": floor,
 }
 
 

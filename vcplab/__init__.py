@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vcplab.agents.agent import Agent, VCPConfig
+    from vcplab.agents.chat import policies, stop
     from vcplab.agents.chat.chat import GroupChat
     from vcplab.agents.chat.decision import Ask, Decision, Note
     from vcplab.agents.chat.events import ChatEvent
     from vcplab.agents.chat.log import ChatStore
     from vcplab.agents.chat.message import ChatMessage
-    from vcplab.agents.chat import policies
-    from vcplab.agents.chat import stop
+    from vcplab.agents.chat.orchestrator import create_group_chat_orchestrator
+    from vcplab.agents.chat.service import GroupChatService
     from vcplab.agents.chat.vcpchat import read_vcpchat_group
     from vcplab.agents.store import AgentStore
     from vcplab.agents.unified import (
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     from vcplab.core.loop import allow_nested_loops, run, submit
     from vcplab.core.settings import Settings, get_settings, override_settings
     from vcplab.core.workspace import Workspace
+    from vcplab.evaluation import datasets
     from vcplab.evaluation.calibration import fit_gate, reliability
     from vcplab.evaluation.comparison import Comparison, compare
-    from vcplab.evaluation import datasets
     from vcplab.evaluation.tuning import tune
     from vcplab.lab import Lab, TraceFacet
     from vcplab.magics import load_ipython_extension, unload_ipython_extension
@@ -48,9 +49,9 @@ if TYPE_CHECKING:
     from vcplab.memory.recipes.light import LightMemo
     from vcplab.memory.recipes.mesh import MeshMemo
     from vcplab.memory.stages.dense import Dense
-    from vcplab.memory.stages.diversity import Dedup, MMR
+    from vcplab.memory.stages.diversity import MMR, Dedup
     from vcplab.memory.stages.filters import Filter
-    from vcplab.memory.stages.fusion import Convex, RRF
+    from vcplab.memory.stages.fusion import RRF, Convex
     from vcplab.memory.stages.gate import Gate, GateModel
     from vcplab.memory.stages.lexical import BM25, Tantivy
     from vcplab.memory.stages.parents import Expand, Parents
@@ -133,6 +134,7 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "GroupAgentSelector": ("vcplab.widgets.agent_selector", "GroupAgentSelector"),
     "GroupChat": ("vcplab.agents.chat.chat", "GroupChat"),
     "GroupChatPanel": ("vcplab.widgets.group_chat_panel", "GroupChatPanel"),
+    "GroupChatService": ("vcplab.agents.chat.service", "GroupChatService"),
     "HTTPReranker": ("vcplab.models.reranking.http", "HTTPReranker"),
     "Handled": ("vcplab.plugins.handling", "Handled"),
     "HashEmbedder": ("vcplab.models.embedding.hashing", "HashEmbedder"),
@@ -192,6 +194,10 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "allow_nested_loops": ("vcplab.core.loop", "allow_nested_loops"),
     "chunk": ("vcplab.memory.chunking", "chunk"),
     "compare": ("vcplab.evaluation.comparison", "compare"),
+    "create_group_chat_orchestrator": (
+        "vcplab.agents.chat.orchestrator",
+        "create_group_chat_orchestrator",
+    ),
     "create_unified_agent_adapter": ("vcplab.agents.unified", "create_unified_agent_adapter"),
     "create_variable_engine": ("vcplab.prompt.placeholders", "create_variable_engine"),
     "create_vcp_protocol_parser": ("vcplab.protocol.requests", "create_vcp_protocol_parser"),
@@ -214,12 +220,15 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
 }
 
 __all__ = [
+    "BM25",
+    "LSA",
+    "MMR",
+    "RRF",
     "AdvancedMemory",
     "Agent",
     "AgentStore",
     "Analyzer",
     "Ask",
-    "BM25",
     "ChatEvent",
     "ChatMessage",
     "ChatStore",
@@ -239,15 +248,16 @@ __all__ = [
     "Filter",
     "Gate",
     "GateModel",
+    "GroupAgentSelector",
     "GroupChat",
+    "GroupChatPanel",
+    "GroupChatService",
     "HTTPReranker",
     "Handled",
     "HashEmbedder",
-    "LSA",
     "Lab",
     "Ledger",
     "LightMemo",
-    "MMR",
     "MeshMemo",
     "MiniLM",
     "ModelError",
@@ -267,7 +277,6 @@ __all__ = [
     "PromptVariables",
     "Proximity",
     "QueryLanguage",
-    "RRF",
     "Recorded",
     "RequestStream",
     "Rerank",
@@ -296,9 +305,11 @@ __all__ = [
     "VariableEngine",
     "VariableStore",
     "Workspace",
+    "__version__",
     "allow_nested_loops",
     "chunk",
     "compare",
+    "create_group_chat_orchestrator",
     "create_unified_agent_adapter",
     "create_variable_engine",
     "create_vcp_protocol_parser",
@@ -318,9 +329,6 @@ __all__ = [
     "submit",
     "tune",
     "unload_ipython_extension",
-    "GroupChatPanel",
-    "GroupAgentSelector",
-    "__version__",
 ]
 
 

@@ -46,12 +46,16 @@ class Board:
     _long: pd.DataFrame
     _scores: tuple[pd.DataFrame, ...]
     _result: MatrixResult
+    _measures: Mapping[str, Any] = field(default_factory=dict)
     _used: Mapping[str, int] = field(default_factory=dict)
 
     #: What the last column of tables is called.
     cost_heading: ClassVar[str] = "ms/item"
-    #: What intervals are over.
-    units: ClassVar[str] = "items"
+
+    @property
+    def units(self) -> str:
+        """What intervals and tests are over."""
+        return "items"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,7 +117,7 @@ class Board:
 
     def is_better(self, metric: str) -> int:
         """1 if more of a metric is better, -1 if less is, 0 if neither."""
-        return 1
+        return -1 if getattr(self._measures.get(metric), "lower", False) else 1
 
     def about_data(self) -> list[str]:
         """The first notes: what the numbers are about."""

@@ -163,6 +163,7 @@ def compare(
         _long=summarise_units(names, units, place, plan, lower),
         _scores=scores,
         _result=result,
+        _measures=measures,
         _used={metric: unit.items for metric, unit in units.items()},
     )
 
@@ -219,7 +220,11 @@ class Comparison(Board):
     now: datetime
 
     cost_heading: ClassVar[str] = "ms/query"
-    units: ClassVar[str] = "queries"
+
+    @property
+    def units(self) -> str:
+        """Intervals are over queries."""
+        return "queries"
 
     @property
     def title(self) -> str:

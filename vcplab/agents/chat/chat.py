@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from vcplab.agents.agent import Agent
 from vcplab.agents.chat.approvals import attended
 from vcplab.agents.chat.decision import Decision
-from vcplab.agents.chat.driving import RunResult, on_loop
+from vcplab.agents.chat.driving import RunResult, at_once, on_loop
 from vcplab.agents.chat.events import ChatEvent
 from vcplab.agents.chat.log import ChatStore
 from vcplab.agents.chat.mentions import find_mentions
@@ -89,9 +89,13 @@ class GroupChat(ShownRoom):
         data: dict[str, Any] = {"topic": topic} if topic else {}
         if not self.state.config:
             data |= {"config": self._config(), "seed": self._seed}
-        self._session.record("chat:start", data)
-        self._runtime.paused = False
-        on_loop(self._runtime.rest)
+
+        def begin() -> None:
+            self._session.record("chat:start", data)
+            self._runtime.paused = False
+            self._runtime.rest()
+
+        at_once(begin)
         return self
 
     async def astart(self, topic: str = "") -> Self:

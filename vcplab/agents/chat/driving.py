@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from vcplab.agents.chat.message import ChatMessage
 from vcplab.core.errors import VCPError
-from vcplab.core.loop import library_loop
+from vcplab.core.loop import library_loop, run
 
 if TYPE_CHECKING:
     from vcplab.agents.chat.runtime import Runtime
 
-__all__ = ["Driving", "Outbox", "RunResult", "Said", "on_loop"]
+__all__ = ["Driving", "Outbox", "RunResult", "Said", "at_once", "on_loop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +129,19 @@ def on_loop(function: Callable[..., object], *args: Any) -> None:
         function(*args)
     else:
         library_loop().submit(call())
+
+
+def at_once(function: Callable[[], object]) -> None:
+    """Call something on the library's loop, and wait until it is done.
+
+    Args:
+        function: What is called; it must not wait itself.
+    """
+
+    async def call() -> None:
+        function()
+
+    if library_loop().is_current():
+        function()
+    else:
+        run(call())

@@ -152,7 +152,9 @@ def _round_start(state: ChatState, seq: int, data: _Data, time: datetime | None)
     state.round = data["round"]
     state.in_round = True
     state.decisions += 1
-    state.queue[:] = [_decision(speaker) for speaker in data["speakers"]]
+    # Somebody may have left between the decision and its round.
+    decided = [_decision(speaker) for speaker in data["speakers"]]
+    state.queue[:] = [decision for decision in decided if decision.agent_id in state.agents]
     state.audience = _audience(data)
     state.audiences.clear()
     state.chains.clear()

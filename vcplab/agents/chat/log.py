@@ -22,6 +22,7 @@ from vcplab.core.errors import (
     NotFoundError,
     ReadOnlyError,
     SchemaMismatchError,
+    StateError,
 )
 from vcplab.core.store import Store
 
@@ -229,6 +230,7 @@ class ChatLog:
         Raises:
             ReadOnlyError: The store is read-only.
             InvalidInputError: The facts are not JSON-able.
+            StateError: Somebody else has written into the chat.
         """
         return self.extend([(type_, data)], time, seconds)[0]
 
@@ -248,6 +250,7 @@ class ChatLog:
         Raises:
             ReadOnlyError: The store is read-only.
             InvalidInputError: The facts are not JSON-able.
+            StateError: Somebody else has written into the chat.
         """
         if self.store.read_only:
             raise ReadOnlyError(
@@ -279,7 +282,15 @@ class ChatLog:
                     type=type_, data=data, seq=seq, time=time, seconds=seconds, chat=self.chat
                 )
             )
-        self.store.append(self.chat, rows)
+        try:
+            self.store.append(self.chat, rows)
+        except InvalidInputError as error:
+            raise StateError(
+                "Somebody else has written into this chat: another process, or the same chat "
+                "opened twice.",
+                where=self.chat,
+                next_step="open it again with GroupChat.load(…), or fork it: chat.fork()",
+            ) from error
         self.events += events
         return events
 

@@ -14,10 +14,12 @@ __all__ = ["USER", "ChatMessage", "MessageType"]
 #: The id under which the person at the notebook speaks.
 USER = "user"
 
+_SHOWN = 80  # characters
+
 MessageType = Literal["chat", "system", "action", "thought", "summary"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ChatMessage:
     """What somebody said.
 
@@ -62,6 +64,13 @@ class ChatMessage:
     images: tuple[str, ...] = ()
     time: datetime | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        text = self.content if len(self.content) <= _SHOWN else f"{self.content[: _SHOWN - 1]}…"
+        marks = [f"to {', '.join(sorted(self.visible_to))}"] if self.visible_to is not None else []
+        marks += ["interrupted"] if self.interrupted else []
+        told = f" ({'; '.join(marks)})" if marks else ""
+        return f"<ChatMessage {self.id} {self.agent_name}{told}: {text!r}>"
 
     @property
     def from_user(self) -> bool:

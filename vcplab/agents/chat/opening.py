@@ -15,7 +15,7 @@ from vcplab.agents.chat.options import ChatOptions
 from vcplab.agents.chat.policies import CustomPolicy, as_policy
 from vcplab.agents.chat.stopping import as_stop, stop_from_dict
 from vcplab.core.clock import current_clock
-from vcplab.core.errors import InvalidInputError, NotFoundError
+from vcplab.core.errors import InvalidDataError, InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
     from vcplab.agents.chat.chat import GroupChat
@@ -46,6 +46,12 @@ def opened(
                 f"The file cannot be read: {error.strerror}.",
                 where=str(path),
                 next_step="give the file that chat.save(…) wrote",
+            ) from error
+        except UnicodeDecodeError as error:
+            raise InvalidDataError(
+                f"The file is no UTF-8 text: {error.reason} at byte {error.start}.",
+                where=str(path),
+                next_step="restore the file that chat.save(…) wrote",
             ) from error
         events = read_jsonl(text, where=str(path))
         name = _config_of(events).get("name", path.stem)

@@ -10,6 +10,7 @@ from typing import Any
 
 from vcplab.agents.agent import Agent
 from vcplab.agents.chat.approvals import Approvals
+from vcplab.agents.chat.driving import at_once
 from vcplab.agents.chat.events import ChatEvent
 from vcplab.agents.chat.log import ChatLog, ChatStore
 from vcplab.agents.chat.message import USER, ChatMessage
@@ -31,7 +32,6 @@ from vcplab.agents.chat.turns import Setting
 from vcplab.core.clock import current_clock
 from vcplab.core.errors import InvalidInputError, NotFoundError, StateError
 from vcplab.core.events import Subscription
-from vcplab.core.loop import library_loop, run
 from vcplab.core.settings import get_settings
 from vcplab.models.chat.choosing import as_chat_model
 from vcplab.models.chat.ledger import Ledger, Price, PriceTable
@@ -255,13 +255,10 @@ class Room:
             if type_ == "agent:leave":
                 self._runtime.interrupt(data["agent"])
 
-        async def on_the_loop() -> None:
-            note()
-
-        if self.state.is_active and not library_loop().is_current():
-            run(on_the_loop())
+        if self.state.is_active:
+            at_once(note)
         else:
-            note()
+            note()  # nobody drives
 
     def _know_model(self, agent: Agent) -> None:
         model = agent.model or self._own_models.get(agent.id) or self._own_models.get(agent.name)

@@ -172,6 +172,7 @@ class Runtime:
             data: Further facts of ``agent:invite``.
         """
         async with Driving(self):
+            self.session.state.agent(decision.agent_id)  # it may have left meanwhile
             queue = self.session.state.queue
             if queue and queue[0].agent_id == decision.agent_id:
                 said = await self._turns([queue[0]])
@@ -194,6 +195,7 @@ class Runtime:
             why: The reason.
         """
         async with Driving(self):
+            self.session.state.agent(agent)  # it may have left meanwhile
             seen = int(message.id[1:]) - 1
             invited = {**decision_data(Decision(agent.id, 100, why)), "seen": seen}
             if message.visible_to != self.session.state.audience:

@@ -14,7 +14,7 @@ from vcplab.agents.chat.fold import fold, usage_of
 from vcplab.agents.chat.log import ChatLog
 from vcplab.agents.chat.state import ChatState
 from vcplab.core.clock import current_clock
-from vcplab.core.errors import InvalidInputError
+from vcplab.core.errors import InvalidDataError, InvalidInputError, VCPError
 from vcplab.core.events import EventBus, Subscription
 from vcplab.models.chat.ledger import Ledger, LedgerEntry
 from vcplab.protocol.ports import ChatModel
@@ -52,10 +52,17 @@ class Session:
         # Agents join and people speak from other threads than the one that drives.
         self._lock = threading.RLock()
         for event in log.events:
-            fold(
-                self.state, event.seq or 0, event.type, event.data,
-                time=event.moment, seconds=event.seconds,
-            )  # fmt: skip
+            try:
+                fold(
+                    self.state, event.seq or 0, event.type, event.data,
+                    time=event.moment, seconds=event.seconds,
+                )  # fmt: skip
+            except (VCPError, LookupError, TypeError, ValueError, AttributeError) as error:
+                raise InvalidDataError(
+                    f"Event {event.seq} ({event.type}) is not as it should be: {error!r}.",
+                    where=f"{log.chat}, line {(event.seq or 0) + 2} of its canonical log",
+                    next_step="restore the log; events before it can be loaded by cutting it there",
+                ) from error
             if (event.seq or 0) >= shared:
                 self._charge(event)
 

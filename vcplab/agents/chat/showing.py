@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from vcplab.agents.chat.message import ChatMessage
+from vcplab.agents.chat.message import USER, ChatMessage
 from vcplab.core.display import html_table, style_block
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def timeline_frame(chat: Room) -> pd.DataFrame:
             continue
         usage = event.data.get("usage") or (None, None)
         agent = event.agent_id
+        if event.type == "user:speak":
+            agent = event.data.get("user", USER)
         rows.append(
             (
                 event.seq, event.moment, event.type, current,
@@ -187,14 +189,24 @@ def html(chat: Room, limit: int = 30) -> str:
 
     Args:
         chat: The chat.
-        limit: How many of them.
+        limit: How many rows at most; turns that gave nothing have one too.
     """
-    said = [m for m in chat.messages if m.is_public]
-    rows = [(_who(m), m.content, m.reason) for m in said[-limit:]]
+    said = {m.id: m for m in chat.messages if m.is_public}
+    rows: list[tuple[str, str, str]] = []
+    for event in reversed(chat.events):
+        if len(rows) >= limit:
+            break
+        message = said.get(f"m{event.seq}")
+        if message is not None:
+            rows.append((_who(message), message.content, message.reason))
+        elif event.type == "agent:silent":
+            # A turn that gave nothing is shown too, or a chat whose model fails looks empty.
+            name = chat.state.name_of(event.data["agent"])
+            rows.append((name, "", _what(chat, event.type, event.data)))
     caption = f"{chat.name}: {chat.mode}, {chat.status}"
-    if len(said) > limit:
+    if len(rows) >= limit and len(said) > limit:
         caption += f", the latest {limit} of {len(said)} messages"
-    return style_block() + html_table(["who", "said", "why"], rows, caption=caption)
+    return style_block() + html_table(["who", "said", "why"], rows[::-1], caption=caption)
 
 
 def _who(message: ChatMessage) -> str:

@@ -174,6 +174,9 @@ class FunctionStop(StopCondition):
             return answer or None
         return f"The function {self.name!r} says so." if answer else None
 
+    def __repr__(self) -> str:
+        return f"stop.function({self.name})"
+
     def to_dict(self) -> dict[str, Any]:
         """Its name; a function itself cannot be written down, nor read again."""
         return {"stop": self.kind, "name": self.name}

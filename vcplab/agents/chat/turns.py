@@ -43,7 +43,7 @@ _INTERRUPTED_TOOL: Final = (
 )
 
 #: What a turn that is answered from the log cannot find out again.
-_KEPT: Final = ("interrupted", "left", "seen")
+_KEPT: Final = ("interrupted", "left", "seen", "spoke_for")
 
 Emit = Callable[[str, Mapping[str, Any], float], object]
 

@@ -80,7 +80,6 @@ class Scripted:
                 next_step="Give seconds from 0.",
             )
         self._name = name
-        self._replies = replies
         self._pieces: Pieces = pieces
         self._delay = delay
         self._cycle = cycle
@@ -129,7 +128,9 @@ class Scripted:
 
         A function vouches for itself by an attribute ``fingerprint``, a text.
         """
-        script: Any = [[key, [_plain(reply) for reply in told]] for key, told in self._lists.items()]
+        script: Any = [
+            [key, [_plain(reply) for reply in told]] for key, told in self._lists.items()
+        ]
         if self._function is not None:
             script = getattr(self._function, "fingerprint", None)
             if not isinstance(script, str):
@@ -140,7 +141,7 @@ class Scripted:
     def fresh(self) -> Scripted:
         """The same script, from its first reply on."""
         return Scripted(
-            self._replies,
+            self._lists if self._function is None else self._function,
             name=self._name,
             pieces=self._pieces,
             delay=self._delay,

@@ -343,7 +343,9 @@ def test_who_waits_for_a_cancelled_run_is_answered_by_himself():
 
 def test_a_run_cancelled_while_it_answers_somebody_leaves_him_not_alone():
     ann, bob = Gate("a ", opened=True), Gate("b ")
-    chat = room(vl.Agent("ann", model=ann), vl.Agent("bob", model=bob)).start()
+    chat = room(
+        vl.Agent("ann", model=ann), vl.Agent("bob", model=bob), stop=vl.stop.rounds(9)
+    ).start()
     chat.set_mode("mention")
 
     async def go():

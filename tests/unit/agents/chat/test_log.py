@@ -181,7 +181,6 @@ def test_a_line_twice_is_refused() -> None:
         {"type": "agent:join", "agent": {"name": ""}},
         {"type": "agent:speak", "agent": "甲"},
         {"type": "round:start", "round": 1},
-        {"type": "message:removed"},
         {"type": "mode:changed", "mode": "sequential"},
         {"type": "agent:speak", "agent": "甲", "text": "x", "usage": "many"},
     ],
@@ -206,7 +205,15 @@ def test_an_event_of_a_newer_vcplab_changes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "\n", "{}", "[]\n", "chat\n", '{"schema":"other","version":1}\n', "\ufeff" + HEADER + "\n"],
+    [
+        "",
+        "\n",
+        "{}",
+        "[]\n",
+        "chat\n",
+        '{"schema":"other","version":1}\n',
+        "\ufeff" + HEADER + "\n",
+    ],
 )
 def test_what_is_no_log_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "chat.jsonl"

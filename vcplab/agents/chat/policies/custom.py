@@ -129,6 +129,9 @@ class CustomPolicy(Policy):
                 next_step=missing.next_step,
             ) from None
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({_called(self.function)})"
+
     @staticmethod
     def _once(decisions: Sequence[Decision]) -> Sequence[Decision]:
         kept: dict[str, Decision] = {}
