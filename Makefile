@@ -47,7 +47,7 @@ unit: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit plugins --durations=5
 
 notebooks: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest tests/notebooks
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/notebooks
 
 browser: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest tests/browser

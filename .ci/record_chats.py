@@ -16,6 +16,8 @@ from typing import Any
 import nbclient
 import nbformat
 
+from vcplab import Recorded
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "notebooks" / "07_group_chat.ipynb"
 RECORDINGS = ROOT / "notebooks" / "recordings"
@@ -27,7 +29,7 @@ TIMETABLE = """两小时排得下，我用工具把钟点算出来。
 maid:「始」小林「末」,
 tool_name:「始」timetable「末」,
 start:「始」14:00「末」,
-parts:「始」开场和安装 20, 打个招呼 15, 读一个数 15, 休息 10, 比一次大小 15, 加上循环 15, 自己改规则 30「末」
+parts:「始」开场和安装 20, 打招呼 15, 读一个数 15, 休息 10, 比大小 15, 循环 15, 改规则 30「末」
 <<<[END_TOOL_REQUEST]>>>"""
 
 #: By scene, then by agent (and purpose where it is not to speak): what is answered, in order.
@@ -57,15 +59,16 @@ SCENES: dict[str, dict[Any, list[Any]]] = {
     "timetable": {
         "小林": [
             TIMETABLE,
-            "14:00 开场和安装，14:20 起前两步，14:50 休息，15:00 起后两步，15:30 自己改规则，16:00 结束。",
+            "14:00 开场和安装，14:20 起前两步，14:50 休息，15:00 起后两步，15:30 自己改规则，"
+            "16:00 结束。",
         ],
     },
     "handouts": {
         "小林": [
             "我倾向于发：手边有一页纸，问题会少一半。",
             "那就只印报错单页，一人一张；四个步骤放在文件里，不印。",
-            "结论：印报错单页，步骤不印。Ada 保留意见，我记下了：屏幕和纸来回看会分心，所以纸面朝下放，"
-            "卡住了再翻。",
+            "结论：印报错单页，步骤不印。Ada 保留意见，我记下了：屏幕和纸来回看会分心，所以纸面"
+            "朝下放，卡住了再翻。",
         ],
         "Ada": [
             "I would rather not. Eyes that go back and forth between paper and screen lose the "
@@ -92,15 +95,15 @@ SCENES: dict[str, dict[Any, list[Any]]] = {
     },
     "late": {
         "Ada": [
-            "If they are late, the first step can simply be skipped: step two has a greeting of "
-            "its own, and nobody will notice that anything is missing from the afternoon.",
+            "If a beginner is late, the first step can simply be skipped: step two has a greeting "
+            "of its own, and nobody will notice that anything is missing from the afternoon.",
             "Skip step one: step two has a greeting of its own.",
         ],
-        "老周": ["让迟到的人从第二步的文件开始，我坐到他旁边补前面的。"],
-        "小林": ["迟到超过一刻钟的，先看前面的人演示一遍，休息时再补。"],
+        "老周": ["让他从第二步的文件开始，我坐到旁边补前面的。"],
+        "小林": ["迟到超过半小时的，先看旁边的人做，休息时再补。"],
     },
     "late_keyword": {
-        "老周": ["别让迟到的人自己赶。我带他把第一步口头走一遍，三分钟够了。"],
+        "老周": ["别让他自己赶。我带他把第一步口头走一遍，三分钟够了。"],
     },
 }
 
@@ -117,6 +120,8 @@ def main() -> int:
         ).execute()
         left = "".join(output.get("text", "") for output in notebook.cells[-1].outputs).strip()
         for path in sorted(Path(folder).glob("*.jsonl")):
+            if failed := [call for call in Recorded(path).exchanges if call.failure]:
+                raise SystemExit(f"{path.stem}, line {failed[0].line}: {failed[0].failure}")
             target = RECORDINGS / path.name
             target.write_bytes(path.read_bytes())
             print(f"{target.relative_to(ROOT)}: {len(path.read_bytes()):,} bytes")

@@ -90,7 +90,12 @@ def test_notebook_is_valid_and_speaks_both_languages(path: Path) -> None:
     assert all(re.search(r"[\u4e00-\u9fff]", source) for source in prose)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    # What looks at one notebook's outputs runs in one process.
+    [pytest.param(path, marks=pytest.mark.xdist_group(path.stem)) for path in NOTEBOOKS],
+    ids=lambda path: path.stem,
+)
 def test_notebook_runs(
     path: Path, executed: dict[str, Executed], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -106,6 +111,7 @@ def test_notebook_runs(
     assert not [text for text in streams if "Warning" in text]
 
 
+@pytest.mark.xdist_group(NOTEBOOKS[0].stem)
 def test_first_notebook_shows_the_comparison(
     executed: dict[str, Executed], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -119,6 +125,7 @@ def test_first_notebook_shows_the_comparison(
         assert re.search(r"\b0?\.\d{3}", row), row
 
 
+@pytest.mark.xdist_group(NOTEBOOKS[0].stem)
 def test_first_notebook_draws_the_plot(
     executed: dict[str, Executed], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -50,7 +50,7 @@ class Board:
     _used: Mapping[str, int] = field(default_factory=dict)
 
     #: What the last column of tables is called.
-    cost_heading: ClassVar[str] = "ms/item"
+    pace_heading: ClassVar[str] = "ms/item"
 
     @property
     def units(self) -> str:
@@ -95,14 +95,11 @@ class Board:
             for column in ("low", "high", "delta", "p", "effect"):
                 wide[f"{metric} {column}"] = rows[column].to_numpy()
             wide[f"{metric} {adjusted}"] = rows["p_adjusted"].to_numpy()
-        wide[self.cost_heading] = [self.cost(name) for name in self.names]
+        wide[self.pace_heading] = [self.pace(name) for name in self.names]
         return pd.DataFrame(wide)
 
-    def cost(self, system: str) -> float:
-        """The last column of tables: mean cost of a system's items, in its heading's unit."""
-        return self._mean_cost(system)
-
-    def _mean_cost(self, system: str) -> float:
+    def pace(self, system: str) -> float:
+        """The last column of tables: mean time of a system's items, in its heading's unit."""
         costs = self._costs[self.names.index(system)]
         return float(np.nanmean(costs)) if np.isfinite(costs).any() else float("nan")
 
@@ -127,9 +124,9 @@ class Board:
         """What is resampled by intervals, for a note."""
         return f"samples of {self.units}"
 
-    def about_cost(self) -> str:
+    def about_pace(self) -> str:
         """What the last column means, and what else was fixed, for a note."""
-        return f"{self.cost_heading}: mean CPU milliseconds; seed {self.plan.seed}."
+        return f"{self.pace_heading}: mean milliseconds; seed {self.plan.seed}."
 
     def problems(self) -> str:
         """What is wrong with the data, for a note; "" for nothing."""

@@ -33,7 +33,7 @@ class ChatBoard(Board):
     systems: tuple[ChatTeam, ...]
     task: ChatTask
 
-    cost_heading: ClassVar[str] = "s/chat"
+    pace_heading: ClassVar[str] = "s/chat"
 
     @property
     def units(self) -> str:
@@ -64,9 +64,9 @@ class ChatBoard(Board):
         measure: ChatMetric = self._measures[metric]
         return {"more": 1, "less": -1}.get(measure.better, 0)
 
-    def cost(self, system: str) -> float:
+    def pace(self, system: str) -> float:
         """Mean wall seconds of a team's chats, as measured when they were had."""
-        return self._mean_cost(system) / 1000
+        return super().pace(system) / 1000
 
     @cached_property
     def _per_chat(self) -> pd.DataFrame:
@@ -75,10 +75,12 @@ class ChatBoard(Board):
         rows = []
         for place, name in enumerate(self.names):
             outputs, scores = self._result.outputs(place), self._scores[place]
-            for item, output in outputs.items():
+            for (item, output), values in zip(
+                outputs.items(), scores.to_numpy().tolist(), strict=True
+            ):
                 scenario, seed = self.task.case(item)
                 row: dict[str, Any] = {"scenario": scenario.id, "seed": seed, "system": name}
-                row |= scores.loc[item].to_dict()
+                row |= dict(zip(self.metrics, values, strict=True))
                 row["ended"] = (
                     chat_run(scenario, seed, output).ended if "log" in output else "error"
                 )
@@ -116,7 +118,7 @@ class ChatBoard(Board):
                 where="by",
                 next_step=f"Columns: {', '.join(known)}.",
             )
-        keyed = frame.assign(**{column: frame[column].astype(str)})
+        keyed = frame if column == "seed" else frame.assign(**{column: frame[column].astype(str)})
         groups = keyed.groupby([column, "system"], sort=False)
         means = groups[list(self.metrics)].mean()
         means.insert(0, "chats", groups.size())
@@ -200,10 +202,16 @@ class ChatBoard(Board):
     def about_data(self) -> list[str]:
         """Scenarios and seeds, and which chats count."""
         total = len(self.scenarios) * len(self.task.seeds)
-        counts = set(self._used.values())
-        fewer = ", ".join(f"{m} {n}" for m, n in self._used.items() if n < total)
-        told = f"Data: {self.title}, hash {self.scenarios.fingerprint[:12]}; {total} chats per team"
-        return [f"{told}{f', of which count: {fewer}' if counts != {total} else ''}."]
+        told = [
+            f"Data: {self.title}, hash {self.scenarios.fingerprint[:12]}; {total} chats per team."
+        ]
+        fewer = [f"{metric} {total - n}" for metric, n in self._used.items() if n < total]
+        if fewer:
+            told.append(
+                f"Left out of {total} chats, because some team's gives nothing to measure: "
+                f"{', '.join(fewer)}."
+            )
+        return told
 
     def about_units(self) -> str:
         """What is resampled, and what the score of a unit is."""
@@ -214,7 +222,7 @@ class ChatBoard(Board):
             of = "" if seeds == 1 else f", each the mean of its {seeds} seeds"
         return f"samples of {self.task.units}{of}"
 
-    def about_cost(self) -> str:
+    def about_pace(self) -> str:
         """What seconds are."""
         return (
             "s/chat: mean wall seconds, measured when the chats were had; tests with seed "

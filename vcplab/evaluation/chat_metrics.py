@@ -36,7 +36,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -64,14 +64,17 @@ class ChatRun:
         state: What the log adds up to.
         seconds: Wall time, as measured.
         cost: What its calls cost; None where no price list says.
+        ended: Why it is over, in a word: a stopping condition's kind, ``silence``, or ``asked``
+            where the scenario asked for so many rounds.
     """
 
     scenario: ChatScenario
     seed: int
     events: tuple[ChatEvent, ...]
     state: ChatState
-    seconds: float
-    cost: float | None
+    seconds: float = 0.0
+    cost: float | None = None
+    ended: str = ""
 
     @property
     def replies(self) -> list[ChatMessage]:
@@ -91,12 +94,6 @@ class ChatRun:
     def speakers(self) -> list[str]:
         """Ids of the agents that may speak: active, and no observers."""
         return [agent.id for agent in self.state.speakers]
-
-    @property
-    def ended(self) -> str:
-        """Why it ended, in a word; "" if nothing ended it."""
-        ends = [event.data.get("kind", "") for event in self.events if event.type == "chat:end"]
-        return str(ends[-1]) if ends else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +165,7 @@ def parse_chat_metrics(given: Any) -> dict[str, ChatMetric]:
         InvalidInputError: One of them does not exist, two have the same name, or there is none.
     """
     if isinstance(given, Mapping):
-        found = [ChatMetric(str(name), _function(value)) for name, value in given.items()]
+        found = [replace(_metric(value), name=str(name)) for name, value in given.items()]
     else:
         single = isinstance(given, str | ChatMetric) or callable(given)
         several: Sequence[Any] = [given] if single else list(given or ())
@@ -194,8 +191,9 @@ def _metric(given: Any) -> ChatMetric:
     if isinstance(given, ChatMetric):
         return given
     if callable(given):
+        name = str(getattr(given, "__name__", type(given).__name__))
         return ChatMetric(
-            str(getattr(given, "__name__", type(given).__name__)),
+            name if name.isidentifier() else "metric",  # a lambda has no name
             given,
             fingerprint=str(getattr(given, "fingerprint", "") or ""),
         )
@@ -210,10 +208,6 @@ def _metric(given: Any) -> ChatMetric:
             + f"They are: {', '.join(METRICS)}; or give a function of a ChatRun.",
         )
     return METRICS[name]
-
-
-def _function(value: Any) -> Any:
-    return METRICS[value].function if isinstance(value, str) and value in METRICS else value
 
 
 def _balance(run: ChatRun) -> float | None:

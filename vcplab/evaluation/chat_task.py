@@ -44,7 +44,8 @@ _USUAL = ("turns", "tokens", "balance", "wait")
 class ChatTask:
     """Have a chat about each scenario, with each seed.
 
-    An output is ``{"log": canonical log, "ms": wall milliseconds, "cost": number or None}``.
+    An output is ``{"log": canonical log, "ended": word, "ms": wall milliseconds, "cost": number or
+    None}``.
 
     Args:
         scenarios: What is talked about.
@@ -191,7 +192,7 @@ class ChatTask:
         scores: Sequence[pd.DataFrame],
         measures: Mapping[str, ChatMetric],
     ) -> list[str]:
-        """Turns that failed, and chats that a metric leaves out."""
+        """Turns that failed."""
         told = []
         for place, info in enumerate(result.systems):
             turns, chats, first = 0, 0, ""
@@ -205,14 +206,6 @@ class ChatTask:
                     f"chats; the first: {first}"
                 )
         result.release()
-        for metric in measures:
-            table = pd.concat([frame[metric] for frame in scores], axis=1)
-            missing = int(table.isna().any(axis=1).sum())
-            if missing:
-                told.append(
-                    f"{metric}: {missing} of {len(table)} chats are left out, because for some "
-                    "team there is nothing to measure."
-                )
         return told
 
     # --- running --------------------------------------------------------------------------
@@ -242,7 +235,7 @@ class ChatTask:
             with self._lock:
                 self._going.add(chat)
             try:
-                self._drive(chat, scenario)
+                ended = self._drive(chat, scenario)
             finally:
                 with self._lock:
                     self._going.discard(chat)
@@ -254,6 +247,7 @@ class ChatTask:
             total = chat.ledger.total
             return {
                 "log": chat.to_jsonl(),
+                "ended": ended,
                 "ms": (time.perf_counter() - began) * 1000,
                 # A sum that lacks some calls is no cost.
                 "cost": None if total.cost is None or total.unpriced_calls else float(total.cost),
@@ -264,14 +258,18 @@ class ChatTask:
         finally:
             store.close()
 
-    def _drive(self, chat: GroupChat, scenario: ChatScenario) -> None:
+    def _drive(self, chat: GroupChat, scenario: ChatScenario) -> str:
+        """Have the chat; why it is over, in a word."""
+        kind = "asked"
         chat.start(scenario.topic)
         for text in scenario.says:
             if self._stopped.is_set() or not chat.state.is_active:
-                return
+                break
             chat.say(text)
         if chat.state.is_active and scenario.rounds != 0 and not self._stopped.is_set():
-            chat.run(scenario.rounds)
+            kind = chat.run(scenario.rounds).kind
+        ends = [event.data["kind"] for event in chat.events if event.type == "chat:end"]
+        return str(ends[-1]) if ends else kind
 
     # --- measuring ------------------------------------------------------------------------
 
@@ -297,8 +295,9 @@ def chat_run(scenario: ChatScenario, seed: int, output: Output) -> ChatRun:
         output: What the task kept of it.
     """
     events = tuple(read_jsonl(output["log"], where=f"{scenario.id}, seed {seed}"))
-    cost = output.get("cost")
-    return ChatRun(scenario, seed, events, fold_events(events), output["ms"] / 1000, cost)
+    state = fold_events(events)
+    seconds, cost, ended = output["ms"] / 1000, output["cost"], output["ended"]
+    return ChatRun(scenario, seed, events, state, seconds, cost, ended)
 
 
 def fold_events(events: Sequence[ChatEvent]) -> ChatState:

@@ -67,7 +67,8 @@ class ChatScenario:
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "id", str(self.id).strip())
-        put(self, "says", (self.says,) if isinstance(self.says, str) else tuple(self.says))
+        says: Any = self.says
+        put(self, "says", (says,) if isinstance(says, str) else tuple(says))
         texts = (self.topic, self.goal, *self.says)
         if not self.id or not all(isinstance(text, str) for text in texts):
             raise _unfit(self.id, "id, topic, goal and says have to be texts")
@@ -176,7 +177,7 @@ class ChatScenarios(Sequence[ChatScenario]):
                 where=str(file),
                 next_step="Give a UTF-8 file with a JSON object per line.",
             ) from error
-        found = []
+        found: list[ChatScenario] = []
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue

@@ -219,7 +219,7 @@ class Comparison(Board):
     k: int
     now: datetime
 
-    cost_heading: ClassVar[str] = "ms/query"
+    pace_heading: ClassVar[str] = "ms/query"
 
     @property
     def units(self) -> str:
@@ -248,7 +248,7 @@ class Comparison(Board):
 
     def milliseconds(self, system: str) -> float:
         """Mean CPU milliseconds per query of a system; NaN for finished runs."""
-        return self._mean_cost(system)
+        return self.pace(system)
 
     def ranking(self, system: int, qid: str) -> list[str]:
         """Ids of the documents that a system (by position) found for a query, best first."""
@@ -343,7 +343,7 @@ class Comparison(Board):
             shown += f" ({', '.join(f'{name} {count}' for name, count in counts.items())})"
         return shown
 
-    def about_cost(self) -> str:
+    def about_pace(self) -> str:
         """What milliseconds are."""
         return (
             f"ms/query: mean CPU milliseconds, measured when the outputs were computed; k = "

@@ -100,9 +100,9 @@ def cells(
             elif tested:
                 stars = marks(row["p_adjusted"])
                 cell += [f"{_signed(row['delta'])} {stars:<3}", p_text(row["p_adjusted"])]
-    headings.append(board.cost_heading)
+    headings.append(board.pace_heading)
     for name, cell in zip(board.names, rows, strict=True):
-        cell.append(format_number(board.cost(name), 2))
+        cell.append(format_number(board.pace(name), 2))
     return headings, rows, best
 
 
@@ -129,7 +129,7 @@ def notes(board: Board) -> list[str]:
             f"Δ: mean difference from {board.baseline}; p: two-sided {test}, {adjusted}; "
             "* p < .05, ** p < .01, *** p < .001."
         )
-    lines.append(board.about_cost())
+    lines.append(board.about_pace())
     lines.append(", ".join(f"{name} {version}" for name, version in versions().items()) + ".")
     if board.problems():
         lines.append(board.problems())

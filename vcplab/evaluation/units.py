@@ -2,7 +2,7 @@
 
 Where several items belong to one unit (the seeds of a scenario), they are not independent: the
 mean of a unit is its score, and units are resampled. For equal numbers of items this is the
-bootstrap of whole groups (Davison and Hinkley 1997, 3.8, strategy 1), and the advice of Miller
+bootstrap of whole groups (Davison and Hinkley 1997, 3.8), and the advice of Miller
 2024 ("Adding error bars to evals") for repeated answers to a question.
 """
 

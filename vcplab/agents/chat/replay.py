@@ -17,7 +17,7 @@ from vcplab.agents.chat.ending import ending
 from vcplab.agents.chat.events import ChatEvent
 from vcplab.agents.chat.fold import decision_data
 from vcplab.agents.chat.handoffs import called_by
-from vcplab.agents.chat.journal import Journal
+from vcplab.agents.chat.journal import Journal, inside
 from vcplab.agents.chat.log import ChatLog, ChatStore
 from vcplab.agents.chat.policies import as_policy
 from vcplab.agents.chat.prompts import PromptBuilder
@@ -123,8 +123,7 @@ class _Again:
         store.create(chat.id, chat.name, current_clock().now())
         self._events = chat.events
         self.session = Session(ChatLog(store, chat.id))
-        tools = chat.toolbox or NoTools()
-        self._setting = Setting(chat.options, PromptBuilder(chat.options.prompt), tools)
+        self._setting = Setting(chat.options, PromptBuilder(chat.options.prompt), NoTools())
         self._last_policy = chat.policy if mode is None else as_policy(mode)
         changes = [event for event in self._events if event.type == "mode:changed"]
         self._mode_changes = 0 if mode is not None else len(changes)
@@ -185,8 +184,8 @@ class _Again:
                 return number
             if event.type in _TURN_ENDS and not deciding and event.agent_id == first.agent_id:
                 return number
-            if event.type in _GIVEN and (deciding or event.type != "user:speak"):
-                return None
+            if not (inside(event) or event.data.get("during")):
+                return None  # it was broken off
         return None
 
     async def _decision(self, place: int, end: int) -> int:
@@ -229,7 +228,9 @@ class _Again:
         said = self.session.log.events[-1]
         if said.type == "agent:speak" and not said.data.get("interrupted"):
             calls = called_by(state, state.messages[-1], self._setting.options)
-            if calls is not None:
+            while place < len(self._events) and self._is_between(place):
+                place = self._copy(place)
+            if calls is not None and place < len(self._events):
                 self.session.record("handoff", calls)
                 place += 1
         follows = self._events[place] if place < len(self._events) else None
@@ -238,6 +239,11 @@ class _Again:
             for type_, data in ending(self.session, self._stop, round_over=not state.queue):
                 self.session.record(type_, data)
         return place
+
+    def _is_between(self, place: int) -> bool:
+        """Whether somebody spoke after a process was killed and before what follows was done."""
+        events = self._events[place : place + 2]
+        return [event.type for event in events] == ["user:speak", "handoff"]
 
     def _ending(self, place: int) -> int:
         state = self.session.state

@@ -102,7 +102,7 @@ class Runtime:
     def hear(self, data: Mapping[str, Any]) -> ChatMessage:
         """Log what a person says."""
         self.require_active()
-        if any(turn is not None for turn in self._working.values()):
+        if self._working:
             data = {**data, "during": True}
         message = self.session.record("user:speak", data).message
         assert message is not None
@@ -461,7 +461,7 @@ class Runtime:
 
     def _end_failed(self, agent: str, message: str) -> None:
         state = self.session.state
-        end = {"reason": f"{state.agents[agent].name} failed: {message}", "kind": "failed"}
+        end = {"reason": f"{state.name_of(agent)} failed: {message}", "kind": "failed"}
         facts: list[tuple[str, Mapping[str, Any]]] = [("chat:end", end)]
         if state.in_round:
             cut = {"cut": True} if state.queue else {}

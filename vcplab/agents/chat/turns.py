@@ -144,16 +144,19 @@ class Turn:
 
     async def _take(self) -> None:
         options, agent = self._setting.options, self.agent
-        if options.approve in ("turns", "all") and not await self._allowed("turn", ""):
-            self._silent("denied")
+        if self._is_known_silent():
             return
+        if options.approve in ("turns", "all"):
+            answer = self._journal.take("approval", agent=agent.id, kind="turn")
+            if not await self._allowed("turn", "", answer):
+                self._silent("denied")
+                return
         agent = await self._resolved(agent)
         extra: tuple[Message, ...] = ()
         for step in range(options.tool_rounds + 1):
-            known = self._journal.take("model:call", "agent:speak", "agent:silent", agent=agent.id)
-            if known is not None and known.type == "agent:silent":
-                self._emit(known.type, known.data, 0.0)
+            if self._is_known_silent():
                 return
+            known = self._journal.take("model:call", "agent:speak", agent=agent.id)
             if known is not None:
                 reply, seconds = reply_of(known), 0.0
             else:
@@ -171,11 +174,22 @@ class Turn:
                 return
             self._called(reply, requests, seconds, known)
             texts = await self._performed(reply, requests)
+            if texts is None:
+                if not self._is_known_silent():
+                    self._silent("interrupted")
+                return
             if not texts:
                 # Everything was fired and reported (archery): the turn is over.
                 self._spoken(replace(reply, text=requests.text, usage=Usage()), 0.0, {})
                 return
             extra += answer_messages(reply.text, requests.native, texts)
+
+    def _is_known_silent(self) -> bool:
+        """Whether the log says that the turn ended here; said again then."""
+        known = self._journal.take("agent:silent", agent=self.agent.id)
+        if known is not None:
+            self._emit(known.type, known.data, 0.0)
+        return known is not None
 
     async def _reply(
         self, agent: Agent, step: int, extra: tuple[Message, ...]
@@ -260,7 +274,8 @@ class Turn:
         data |= {**self._audience(), **usage_data(reply.usage)}
         self._note("model:call", data, seconds, known=known)
 
-    async def _performed(self, reply: ChatReply, requests: Requests) -> list[str]:
+    async def _performed(self, reply: ChatReply, requests: Requests) -> list[str] | None:
+        """What the tools gave; None where a replay finds that the turn ended before they did."""
         assert self._setting.tools is not None
         facts: dict[str, Any] = {
             "agent": self.agent.id,
@@ -268,14 +283,24 @@ class Turn:
         }
         begun = self._journal.take("tool:call", agent=self.agent.id)
         self._note("tool:call", facts, known=begun)
+        may_have_run, allowed = begun is not None, True
+        if self._setting.options.approve in ("tools", "all") and not requests.refused:
+            answer = self._journal.take("approval", agent=self.agent.id, kind="tool")
+            if answer is None and may_have_run and not self._journal.logged:
+                return None
+            may_have_run = may_have_run and answer is not None
+            shown = "\n".join(f"{name} {arguments}" for name, arguments in requests.calls)
+            allowed = await self._allowed("tool", shown, answer)
         known = self._journal.take("tool:result", agent=self.agent.id)
         if known is not None:
             texts = results_of(known)
-        elif begun is not None and self._journal.logged:
+        elif not allowed:
+            texts = ["The user did not allow this."] * max(1, len(requests.native))
+        elif may_have_run:
+            if not self._journal.logged:
+                return None
             # Not run again: a tool may have had its effect before the process ended.
             texts = [_INTERRUPTED_TOOL] * max(1, len(requests.native))
-        elif not requests.refused and not await self._tools_allowed(requests):
-            texts = ["The user did not allow this."] * max(1, len(requests.native))
         else:
             texts = await perform_requests(reply, requests, self._setting.tools)
         self._note(
@@ -285,15 +310,7 @@ class Turn:
         )
         return texts
 
-    async def _tools_allowed(self, requests: Requests) -> bool:
-        if self._setting.options.approve not in ("tools", "all"):
-            return True
-        return await self._allowed(
-            "tool", "\n".join(f"{name} {arguments}" for name, arguments in requests.calls)
-        )
-
-    async def _allowed(self, kind: str, text: str) -> bool:
-        known = self._journal.take("approval", agent=self.agent.id, kind=kind)
+    async def _allowed(self, kind: str, text: str, known: ChatEvent | None) -> bool:
         if known is not None:
             allowed = bool(known.data["approved"])
         else:

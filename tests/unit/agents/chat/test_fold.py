@@ -135,7 +135,7 @@ def _folded(chat: vl.GroupChat) -> ChatState:
     return state
 
 
-@settings(max_examples=60)
+@settings(max_examples=15)
 @given(STEPS, OPTIONS, st.integers(0, 9))
 def test_whatever_happens_the_log_says_it_all(
     steps: list[tuple[str, Any]], options: dict[str, Any], seed: int

@@ -139,8 +139,8 @@ def _speakers(facts: list[dict[str, Any]]) -> int:
 
 def _seed(facts: list[dict[str, Any]]) -> int:
     next(f for f in facts if f["type"] == "chat:start")["seed"] = 1
-    # The first decision that has to do with chance.
-    return int(next(f for f in facts if f["type"] == "round:start" and f["round"] == 2)["seq"])
+    # Where chance leads to something else for the first time.
+    return 20
 
 
 def _handoff(facts: list[dict[str, Any]]) -> int:
