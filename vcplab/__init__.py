@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from vcplab.core.workspace import Workspace
     from vcplab.evaluation import datasets
     from vcplab.evaluation.calibration import fit_gate, reliability
+    from vcplab.evaluation.chat_board import ChatBoard
+    from vcplab.evaluation.chat_metrics import ChatMetric, ChatRun
+    from vcplab.evaluation.chat_teams import ChatTeam
+    from vcplab.evaluation.chats import ChatScenario, ChatScenarios
     from vcplab.evaluation.comparison import Comparison, compare
     from vcplab.evaluation.tuning import tune
     from vcplab.lab import Lab, TraceFacet
@@ -112,9 +116,15 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "Analyzer": ("vcplab.text.analysis", "Analyzer"),
     "Ask": ("vcplab.agents.chat.decision", "Ask"),
     "BM25": ("vcplab.memory.stages.lexical", "BM25"),
+    "ChatBoard": ("vcplab.evaluation.chat_board", "ChatBoard"),
     "ChatEvent": ("vcplab.agents.chat.events", "ChatEvent"),
     "ChatMessage": ("vcplab.agents.chat.message", "ChatMessage"),
+    "ChatMetric": ("vcplab.evaluation.chat_metrics", "ChatMetric"),
+    "ChatRun": ("vcplab.evaluation.chat_metrics", "ChatRun"),
+    "ChatScenario": ("vcplab.evaluation.chats", "ChatScenario"),
+    "ChatScenarios": ("vcplab.evaluation.chats", "ChatScenarios"),
     "ChatStore": ("vcplab.agents.chat.log", "ChatStore"),
+    "ChatTeam": ("vcplab.evaluation.chat_teams", "ChatTeam"),
     "Comparison": ("vcplab.evaluation.comparison", "Comparison"),
     "Convex": ("vcplab.memory.stages.fusion", "Convex"),
     "Corpus": ("vcplab.memory.corpus", "Corpus"),
@@ -229,9 +239,15 @@ __all__ = [
     "AgentStore",
     "Analyzer",
     "Ask",
+    "ChatBoard",
     "ChatEvent",
     "ChatMessage",
+    "ChatMetric",
+    "ChatRun",
+    "ChatScenario",
+    "ChatScenarios",
     "ChatStore",
+    "ChatTeam",
     "Comparison",
     "Convex",
     "Corpus",

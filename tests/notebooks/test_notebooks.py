@@ -133,3 +133,37 @@ def test_first_notebook_draws_the_plot(
     cell = next(cell for cell in notebook.cells if cell.source.startswith("board.plot("))
     kinds = {kind for output in cell.outputs for kind in output.get("data", {})}
     assert kinds & {"image/png", "image/svg+xml"}, "the figure shows as text only"
+
+
+def test_group_chat_notebook_replays_and_says_where_its_lines_come_from(
+    executed: dict[str, Executed], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (path,) = (path for path in NOTEBOOKS if path.stem == "07_group_chat")
+    notebook = _executed(path, executed, tmp_path_factory).notebook
+    printed = "".join(
+        output["text"]
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type == "stream"
+    )
+    assert "the same bytes: True" in printed
+    assert printed.count("<Replay identical") == 6
+    assert "differs" not in printed
+    prose = "".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert "written by hand" in prose
+    html = _html(notebook)
+    chats = [text for text in html if "<th" in text and ">why<" in text]
+    assert len(chats) >= 6
+    assert not [text for text in chats if ">failed" in text], "a line is missing in a recording"
+
+
+def test_recordings_of_the_notebooks_are_whole_and_named_as_written() -> None:
+    from vcplab import Recorded
+
+    found = sorted((ROOT / "notebooks" / "recordings").glob("*.jsonl"))
+    assert found
+    for path in found:
+        recording = Recorded(path)
+        assert recording.name == "written lines"
+        assert not [call for call in recording.exchanges if call.failure]

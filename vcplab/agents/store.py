@@ -37,6 +37,7 @@ _COLUMNS: Final = (
     *("name", "display_name", "role", "is_active", "version", "expertise", "keywords"),
     *("priority", "category", "tags", "description"),
 )
+_SHOWN: Final = ("name", "role", "is_active", "expertise", "keywords", "description")
 
 _Agents: TypeAlias = list[Agent]
 _Rows: TypeAlias = list[tuple[Any, ...]]
@@ -284,14 +285,14 @@ class AgentStore:
         return f"<AgentStore: {len(agents)} agents{f', {resting} resting' if resting else ''}>"
 
     def _repr_html_(self) -> str:
-        return style_block() + html_table(_COLUMNS, self._rows())
+        return style_block() + html_table(_SHOWN, self._rows(_SHOWN))
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _rows(self) -> _Rows:
+    def _rows(self, columns: tuple[str, ...] = _COLUMNS) -> _Rows:
         rows = []
         for agent in self.list():
-            cells = (getattr(agent, column) for column in _COLUMNS)
+            cells = (getattr(agent, column) for column in columns)
             rows.append(tuple(", ".join(c) if isinstance(c, tuple) else c for c in cells))
         return rows
 

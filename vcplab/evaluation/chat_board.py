@@ -81,9 +81,7 @@ class ChatBoard(Board):
                 scenario, seed = self.task.case(item)
                 row: dict[str, Any] = {"scenario": scenario.id, "seed": seed, "system": name}
                 row |= dict(zip(self.metrics, values, strict=True))
-                row["ended"] = (
-                    chat_run(scenario, seed, output).ended if "log" in output else "error"
-                )
+                row["ended"] = output.get("ended", "error")
                 row.setdefault("seconds", output["ms"] / 1000 if "ms" in output else float("nan"))
                 row |= {key: scenario.extra.get(key) for key in extra if key not in taken}
                 rows.append(row)

@@ -71,7 +71,6 @@ class ChatTask:
     ) -> None:
         self.scenarios = scenarios
         self.seeds = _seeds(seeds)
-        self._told = units is not None
         if units is not None:
             checked_choice(units, ("scenarios", "seeds"), "units", f"No units are {units!r}.")
         single = len(scenarios) == 1 and len(self.seeds) > 1

@@ -387,7 +387,11 @@ def test_shows_itself(agents: AgentStore) -> None:
     agents.create("<script>", keywords=["a", "b"])
     agents.create("b", is_active=False)
     assert repr(agents) == "<AgentStore: 2 agents, 1 resting>"
-    assert "<script>" not in agents._repr_html_()
+    html = agents._repr_html_()
+    assert "<script>" not in html
+    assert "keywords" in html  # what no agent has takes no room
+    assert "display_name" not in html
+    assert "category" not in html
     frame = agents.to_frame()
     assert list(frame["name"]) == ["<script>", "b"]
     assert frame["keywords"][0] == "a, b"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import re
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -246,7 +247,6 @@ def test_metrics_of_a_plain_chat() -> None:
     assert value("cost", run) == pytest.approx(sum(figures[0] for figures in used))
     assert value("seconds", run) > 0
     assert value("reached", run) == 0
-    assert value("stagnation", run) == 0
     for name in ("goal", "agreement"):
         assert math.isnan(value(name, run))
     assert run.ended == "rounds"
@@ -274,10 +274,14 @@ def test_goal_is_what_agents_say() -> None:
 
 
 def test_handoffs_and_stagnation() -> None:
-    run = had(model=Scripted({"ann": "@bob please", "*": "Yes."}, cycle=True), agents=AGENTS[:2])
+    run = had(model=Scripted({"cid": ["@bob please", "No."], "*": "Yes."}, cycle=True))
     made = [e for e in run.events if e.type == "handoff"]
     assert value("handoffs", run) == sum(len(e.data["speakers"]) for e in made) > 0
     assert value("stagnation", had(model=Scripted("Same.", cycle=True))) == 1
+    lively = Scripted(
+        ["The moon.", "It pulls the sea.", "Why?", "Gravity, says Newton."], cycle=True
+    )
+    assert value("stagnation", had(model=lively)) == 0
 
 
 def test_consensus_metrics() -> None:
@@ -425,8 +429,11 @@ def test_less_is_a_win_where_less_is_better() -> None:
     assert short.loc["tokens", ["wins", "losses"]].tolist() == [2, 0]
     assert short.loc["turns", ["wins", "losses"]].tolist() == [0, 2]
     assert short.loc["tokens", "delta"] < 0
-    html = compare([more, fewer], free, ["tokens", "turns"], **FAST)._repr_html_()
-    assert html.count("<strong>") + html.count("<b>") + html.count("vcp-best") >= 0
+    table = compare([more, fewer], free, ["tokens", "turns"], **FAST)._repr_html_()
+    stressed = re.findall(r'<td class="[^"]*vcp-highlight[^"]*">([^<]*)<', table)
+    assert len(stressed) == 1  # nothing is best in turns
+    mean = short.loc["tokens", "mean"]
+    assert stressed[0].startswith(f"{mean:.3f}")
     shown = repr(compare([more, fewer], free, "tokens", **FAST))
     assert "best tokens: short" in shown
     assert "best" not in repr(compare([more, fewer], free, "turns", **FAST))
@@ -527,9 +534,7 @@ def test_a_recording_for_each_chat(tmp_path: Any) -> None:
         live.chat(0, s.id, 1).to_jsonl() for s in SCENARIOS
     ]
     one = Recorded(tmp_path / "a-0.jsonl")
-    board = compare(
-        team(model=one), SCENARIOS[:1] and ChatScenarios(SCENARIOS[:1]), "turns", **FAST
-    )
+    board = compare(team(model=one), ChatScenarios(SCENARIOS[:1]), "turns", **FAST)
     assert board.chat(0, "a").to_jsonl() == live.chat(0, "a", 0).to_jsonl()
     assert len(one.unused()) == len(one.exchanges)  # a copy was asked
     cached = compare(team(model=one), ChatScenarios(SCENARIOS[:1]), "wait", **FAST)
@@ -547,7 +552,7 @@ def test_a_chat_is_given_back(board: ChatBoard) -> None:
     assert chat.name == "group chat"
     assert chat.messages[0].content == "An outline first."
     forked = chat.fork(chat.messages[1])
-    assert forked.to_jsonl() in chat.to_jsonl() or len(forked) == 2
+    assert [m.content for m in forked.messages] == [m.content for m in chat.messages[:2]]
     assert board.chat(-1, "a", 1).to_jsonl() == chat.to_jsonl()
     for wrong in (("z", "a", 0), (2, "a", 0), (0, "z", 0), (0, "a", 9)):
         with pytest.raises(NotFoundError):
@@ -646,8 +651,9 @@ def test_turns_that_fail_are_stated() -> None:
     assert board.failures == ()
     told = [n for n in board.notices if n.startswith("t: ")]
     assert len(told) == 1
-    assert "9 turn(s) failed, in 1 of 4 chats" in told[0]
-    assert "line is down" in told[0]
+    count = int(board.per_chat["failures"].sum())
+    assert count >= 3
+    assert told[0] == f"t: {count} turn(s) failed, in 1 of 4 chats; the first: the line is down"
 
 
 def test_cancelling_stops_chats_that_are_going_on() -> None:

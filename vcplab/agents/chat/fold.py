@@ -126,6 +126,7 @@ def _agent_leave(state: ChatState, seq: int, data: _Data, time: datetime | None)
 def _agent_invite(state: ChatState, seq: int, data: _Data, time: datetime | None) -> None:
     state.queue[:] = [d for d in state.queue if d.agent_id != data["agent"]]
     state.queue.insert(0, _decision(data))
+    state.audiences.pop(data["agent"], None)
     if "to" in data:
         state.audiences[data["agent"]] = _audience(data)
 

@@ -18,7 +18,7 @@ from vcplab.agents.chat.events import ChatEvent
 from vcplab.agents.chat.fold import decision_data
 from vcplab.agents.chat.handoffs import called_by
 from vcplab.agents.chat.journal import Journal, inside
-from vcplab.agents.chat.log import ChatLog, ChatStore
+from vcplab.agents.chat.log import HEADER, ChatLog, ChatStore
 from vcplab.agents.chat.policies import as_policy
 from vcplab.agents.chat.prompts import PromptBuilder
 from vcplab.agents.chat.session import Session
@@ -101,7 +101,9 @@ def replay(
         again.session.subscribe(on_event)
     problem = run(again.go())
     then = [event.line for event in chat.events]
-    now = [event.line for event in again.session.log.events]
+    # What follows where the log was torn off is no difference.
+    now = [event.line for event in again.session.log.events[: len(then)]]
+    log = "\n".join([HEADER, *now, ""])
     if problem is not None:
         now.append(problem)
     at = next(
@@ -112,7 +114,7 @@ def replay(
     difference = None
     if at is not None:
         difference = (then[at] if at < len(then) else None, now[at] if at < len(now) else None)
-    return Replay(at is None, len(then), difference, at, again.session.log.to_jsonl())
+    return Replay(at is None, len(then), difference, at, log)
 
 
 class _Again:
@@ -142,7 +144,9 @@ class _Again:
                 place = await self._step(place)
                 if any(
                     self.session.log.events[n].line != self._events[n].line
-                    for n in range(made, min(place, len(self.session.log.events)))
+                    for n in range(
+                        made, min(place, len(self.session.log.events), len(self._events))
+                    )
                 ):
                     return None
         except VCPError as error:
@@ -233,7 +237,9 @@ class _Again:
             if calls is not None and place < len(self._events):
                 self.session.record("handoff", calls)
                 place += 1
-        follows = self._events[place] if place < len(self._events) else None
+        # What people did at the same moment may stand before the end that was reached.
+        later = (e for e in self._events[place:] if e.type not in _GIVEN or e.type == "timeout")
+        follows = next(later, None)
         is_batch = self._setting.options.concurrent and state.queue
         if follows is not None and follows.type not in (*_ENDINGS, "timeout") and not is_batch:
             for type_, data in ending(self.session, self._stop, round_over=not state.queue):
@@ -247,6 +253,9 @@ class _Again:
 
     def _ending(self, place: int) -> int:
         state = self.session.state
+        ends = (e for e in self._events[place : place + 3] if e.type == "chat:end")
+        if any(end.data.get("kind") in _GIVEN_ENDS for end in ends):
+            return self._copy(place)
         made = ending(self.session, self._stop, round_over=not state.queue)
         if not made and state.in_round and not state.queue:
             made = [("round:end", {"round": state.round})]

@@ -112,6 +112,8 @@ class Runtime:
         """Begin a round and let nobody speak yet."""
         async with Driving(self):
             self._cut()
+            if self._check():
+                return []
             await self._decide(message)
             decisions = list(self.session.state.queue)
             self._close_round()
@@ -196,7 +198,8 @@ class Runtime:
         """
         async with Driving(self):
             self.session.state.agent(agent)  # it may have left meanwhile
-            seen = int(message.id[1:]) - 1
+            number = int(message.id[1:])
+            seen = self.session.log.events[number].data.get("seen", number - 1)
             invited = {**decision_data(Decision(agent.id, 100, why)), "seen": seen}
             if message.visible_to != self.session.state.audience:
                 to = message.visible_to
@@ -204,6 +207,7 @@ class Runtime:
             removed = {"message": message.id, "why": "redo"}
             self.session.record_all([("message:removed", removed), ("agent:invite", invited)])
             said = await self._turns([self.session.state.queue[0]])
+            self._check(round_over=not self.session.state.queue)
             self._close_round()
             return said[-1] if said else None
 
@@ -326,10 +330,11 @@ class Runtime:
         self.session.record("round:start", data, clock.monotonic() - begun)
 
     def _cut(self) -> None:
-        """Break off a round that somebody overtook."""
-        if self.session.state.in_round:
-            cut = {"cut": True} if self.session.state.queue else {}
-            self.session.record("round:end", {"round": self.session.state.round, **cut})
+        """Break off a round that somebody overtook, or turns that are owed outside of one."""
+        state = self.session.state
+        if state.in_round or state.queue:
+            cut = {"cut": True} if state.queue else {}
+            self.session.record("round:end", {"round": state.round, **cut})
 
     def _close_round(self) -> None:
         state = self.session.state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.support.killed_chat import ByRequest, Look
 from vcplab.agents.chat.fold import fold
 from vcplab.agents.chat.state import ChatState
 from vcplab.core.errors import VCPError
+from vcplab.core.loop import run
 
 NAMES = ["甲", "bob", "Ада", "小红😀"]
 TEXTS = st.sampled_from(
@@ -36,11 +38,24 @@ MODES = st.sampled_from(
      {"mode": "consensus", "max_rounds": 2}, {"mode": "random", "count": 2}]
 )  # fmt: skip
 WHO = st.sampled_from(NAMES)
+#: What people do in the middle of a round, while an agent streams.
+MEDDLING = st.one_of(
+    st.tuples(st.just("interrupt"), st.none() | WHO),
+    st.tuples(st.just("say"), TEXTS),
+    st.tuples(st.just("whisper"), WHO),
+    st.tuples(st.just("join"), WHO),
+    st.tuples(st.just("leave"), WHO),
+    st.tuples(st.just("mode"), MODES),
+    st.tuples(st.just("topic"), TEXTS),
+    st.tuples(st.just("pause"), st.none()),
+)
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("say"), TEXTS),
         st.tuples(st.just("whisper"), st.sets(WHO, min_size=1, max_size=2)),
         st.tuples(st.just("run"), st.integers(0, 2)),
+        st.tuples(st.just("run"), st.just(1)),
+        st.tuples(st.just("step"), st.none()),
         st.tuples(st.just("step"), st.none()),
         st.tuples(st.just("mode"), MODES),
         st.tuples(st.just("floor"), WHO),
@@ -51,10 +66,13 @@ STEPS = st.lists(
         st.tuples(st.just("topic"), TEXTS),
         st.tuples(st.just("end"), st.none()),
         st.tuples(st.just("start"), st.none()),
-        st.tuples(st.just("interrupt"), st.integers(1, 3)),
+        st.tuples(st.just("meddle"), st.tuples(st.integers(1, 9), MEDDLING)),
+        st.tuples(st.just("meddle"), st.tuples(st.integers(1, 9), MEDDLING)),
+        st.tuples(st.just("meddle"), st.tuples(st.integers(1, 9), MEDDLING)),
         st.tuples(st.just("fork"), st.integers(0, 60)),
     ),
-    max_size=10,
+    min_size=2,
+    max_size=14,
 )
 OPTIONS = st.fixed_dictionaries(
     {},
@@ -77,6 +95,8 @@ def _agent(name: str) -> vl.Agent:
 
 
 def _do(chat: vl.GroupChat, step: str, what: Any) -> vl.GroupChat:
+    if chat.state.agents and not chat.state.is_active and step not in ("start", "end"):
+        chat.start("again")
     if step == "say":
         chat.say(what)
     elif step == "whisper":
@@ -103,27 +123,42 @@ def _do(chat: vl.GroupChat, step: str, what: Any) -> vl.GroupChat:
         chat.end()
     elif step == "start":
         chat.start("again")
-    elif step == "interrupt":
-        _interrupt(chat, what)
+    elif step == "meddle":
+        _meddle(chat, *what)
     elif chat.events:
         return chat.fork(at=what % len(chat.events))
     return chat
 
 
-def _interrupt(chat: vl.GroupChat, piece: int) -> None:
-    """A round that is interrupted at one of its pieces."""
+def _meddle(chat: vl.GroupChat, piece: int, act: tuple[str, Any]) -> None:
+    """A round in whose middle somebody does something, at one of its pieces."""
     pieces: list[object] = []
+    tasks: list[asyncio.Task[Any]] = []
+    step, what = act
 
     def heard(event: object) -> None:
         pieces.append(event)
-        if len(pieces) == piece:
-            chat.interrupt()
+        if len(pieces) != piece:
+            return
+        with suppress(VCPError):
+            if step == "interrupt":
+                chat.interrupt(what)
+            elif step == "say":
+                tasks.append(asyncio.ensure_future(chat.asay(what)))
+            elif step == "whisper":
+                tasks.append(asyncio.ensure_future(chat.asay("私下", to=what)))
+            elif step == "pause":
+                chat.pause()
+            else:
+                _do(chat, step, what)
 
-    subscription = chat.subscribe(heard, "agent:stream")
-    try:
+    with chat.subscribe(heard, "agent:stream"):
         chat.run(rounds=1)
-    finally:
-        subscription.cancel()
+
+    async def done() -> None:
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    run(done())
 
 
 def _folded(chat: vl.GroupChat) -> ChatState:
@@ -143,7 +178,7 @@ def test_whatever_happens_the_log_says_it_all(
     with tempfile.TemporaryDirectory() as folder:
         tools = Look(Path(folder) / "canary")
         chat = vl.GroupChat(
-            map(_agent, NAMES[:3]), model=ByRequest(), tools=tools, seed=seed, **options
+            map(_agent, NAMES), model=ByRequest(), tools=tools, seed=seed, **options
         )
         chat.start("做不做")
         for step, what in steps:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -220,7 +221,7 @@ class Look:
     """A tool box with one tool, whose results the test makes."""
 
     def __init__(self, result: Any) -> None:
-        self.result = result if callable(result) else lambda: result
+        self.result = result if callable(result) else lambda answer: result
 
     def definitions(self):
         return []
@@ -232,7 +233,7 @@ class Look:
         raise AssertionError("no native calls here")
 
     async def ahandle(self, answer, *, messages=()):
-        return SimpleNamespace(finished=False, text=self.result())
+        return SimpleNamespace(finished=False, text=self.result(str(answer)))
 
 
 @dataclass
@@ -249,11 +250,11 @@ class Watch:
     """Marks everything that is said, and looks for marks in every prompt."""
 
     sharing: str
-    draw: Any
+    rng: random.Random
     facts: list[Fact] = field(default_factory=list)
     audience: frozenset[str] | None = None  # of what is said now
     gone: set[int] = field(default_factory=set)
-    horizon: int | None = None
+    unknown: set[int] = field(default_factory=set)  # what was said after what is said again
     leaks: list[str] = field(default_factory=list)
     prompts: int = 0
 
@@ -266,7 +267,7 @@ class Watch:
         fact = self.facts[number]
         if number in self.gone:
             return False
-        if self.horizon is not None and number >= self.horizon and fact.author != viewer:
+        if self.unknown and number in self.unknown and fact.author != viewer:
             return False
         if fact.kind == "inner":
             return fact.author == viewer
@@ -288,13 +289,13 @@ class Watch:
             if not self.may_see(request.agent, number):
                 self.leaks.append(f"{request.agent} ({request.purpose}) saw {self.facts[number]}")
         if request.purpose == "position":
-            stance = self.draw(st.sampled_from(["approve", "reject"]))
+            stance = self.rng.choice(["approve", "reject"])
             reason = self.mark(request.agent, "inner")
             return {"stance": stance, "confidence": 0.5, "reason": reason}
         if request.purpose == "select":
             ids = request.schema["properties"]["agent"]["enum"]
-            return {"agent": self.draw(st.sampled_from(ids)), "reason": self.mark("?", "inner")}
-        how = self.draw(st.sampled_from(["say", "say", "call", "tool", "fail", "think"]))
+            return {"agent": self.rng.choice(ids), "reason": self.mark("?", "inner")}
+        how = self.rng.choice(["say", "call", "call", "tool", "fail", "think"])
         if how == "fail":
             return [ChatPiece(self.mark(request.agent, "inner")), ValueError("broken")]
         if how == "tool":
@@ -302,25 +303,27 @@ class Watch:
         if how == "think":
             thought = self.mark(request.agent, "inner", frozenset())
             return f"<think>{thought}</think>{self.mark(request.agent, 'said')}"
-        called = f" @{self.draw(st.sampled_from(AGENTS))}" if how == "call" else ""
+        called = f" @{self.rng.choice(AGENTS)}" if how == "call" else ""
         return self.mark(request.agent, "said") + called
 
-    def looked(self, chat: Any) -> str:
-        agent = next(e.agent_id for e in reversed(chat.events) if e.type == "tool:call")
-        return self.mark(agent, "note")
+    def looked(self, answer: str) -> str:
+        asked = MARK.search(answer)
+        assert asked is not None
+        fact = self.facts[int(asked[1])]
+        return self.mark(fact.author, "note", fact.audience)
 
 
 class Course:
     """A chat on a random course, and what the test expects of each step."""
 
-    def __init__(self, data: Any, sharing: str, mode: str, **options: Any) -> None:
-        self.draw = data.draw
-        self.watch = Watch(sharing, data.draw)
+    def __init__(self, rng: random.Random, sharing: str, mode: str, **options: Any) -> None:
+        self.rng = rng
+        self.watch = Watch(sharing, rng)
         self.chat = vl.GroupChat(
             [vl.Agent(name, keywords=[name]) for name in AGENTS],
             mode,
             model=vl.Scripted(self.watch.reply, pieces="whole"),
-            tools=Look(lambda: self.watch.looked(self.chat)),
+            tools=Look(self.watch.looked),
             sharing=sharing,
             stop=vl.stop.rounds(10_000),
             **options,
@@ -330,19 +333,19 @@ class Course:
         self.audiences: dict[str, frozenset[str] | None] = {}  # of messages, by id
 
     def some(self, values: Any) -> Any:
-        return self.draw(st.sampled_from(list(values)))
+        return self.rng.choice(list(values))
 
     def go(self) -> None:
         here = list(self.chat.state.agents)
-        act = self.some(["say", "whisper", "step", "floor", "redo", "leave", "join", "mode",
-                         "pause", "fork", "load"])  # fmt: skip
+        act = self.some(["say", "whisper", "whisper", "step", "step", "floor", "redo", "redo", "leave",
+                         "join", "mode", "pause", "fork", "load"])  # fmt: skip
         if act in ("say", "whisper"):
             self.owed = {}
-            some = st.sets(st.sampled_from(here), min_size=1)
-            to = frozenset(self.draw(some)) if act == "whisper" else None
+            some = self.rng.sample(here, self.rng.randint(1, len(here)))
+            to = frozenset(some) if act == "whisper" else None
             self.round = self.watch.audience = to
             text = self.watch.mark("user", "user")
-            if self.draw(st.booleans()):
+            if self.rng.random() < 0.5:
                 text += f" @{self.some(AGENTS)}"
             self.chat.say(text, to=sorted(to) if to else None)
         elif act == "step":
@@ -354,6 +357,7 @@ class Course:
             waits = bool(queue) and queue[0].agent_id == who
             self.watch.audience = self.owed.pop(who, self.round) if waits else default
             before = {d.agent_id for d in queue}
+            self.owed.pop(who, None)
             self.chat.request_speak(who)
             self.note_calls(before)
         elif act == "redo":
@@ -367,7 +371,7 @@ class Course:
         elif act == "mode":
             self.chat.set_mode(self.some(MODES))
         elif act == "pause":
-            self.chat.pause() if self.draw(st.booleans()) else self.chat.resume()
+            self.chat.pause() if self.rng.random() < 0.6 else self.chat.resume()
         elif act == "fork":
             self.chat = self.chat.fork()
         elif act == "load":
@@ -403,14 +407,17 @@ class Course:
         message = self.some(said)
         (number, *_) = map(int, MARK.findall(message.content))
         self.watch.gone.add(number)
-        self.watch.horizon = number
+        later = self.chat.messages[self.chat.messages.index(message) :]
+        self.watch.unknown = {int(n) for m in later for n in MARK.findall(m.content)}
         self.watch.audience = self.audiences[message.id]
         queue = self.chat.state.queue
         before = {d.agent_id for d in queue}
         if not queue:
             self.round = None
-        self.chat.redo(message, agent=self.some(self.chat.state.agents))
-        self.watch.horizon = None
+        who = self.some(self.chat.state.agents)
+        self.owed.pop(who, None)
+        self.chat.redo(message, agent=who)
+        self.watch.unknown = set()
         self.note_calls(before)
 
     def remember(self) -> None:
@@ -425,7 +432,7 @@ MODES = ("sequential", "mention", "random", "keyword", "natural", "selected", "c
 
 @settings(max_examples=60)
 @given(
-    data=st.data(),
+    seed=st.integers(0, 2**32),
     sharing=st.sampled_from(["full", "partial", "isolated"]),
     mode=st.sampled_from(MODES),
     concurrent=st.booleans(),
@@ -433,12 +440,14 @@ MODES = ("sequential", "mention", "random", "keyword", "natural", "selected", "c
     heads=st.booleans(),
 )
 def test_no_prompt_holds_what_its_agent_may_not_see(
-    data, sharing, mode, concurrent, window, heads
+    seed, sharing, mode, concurrent, window, heads
 ):
+    # The course is drawn by a generator of its own: drawn by hypothesis, most would be short.
     course = Course(
-        data, sharing, mode, concurrent=concurrent, window_messages=window, heads=heads
-    )
-    for _ in range(data.draw(st.integers(3, 14))):
+        random.Random(seed), sharing, mode,
+        concurrent=concurrent, window_messages=window, heads=heads, window_tokens=None,
+    )  # fmt: skip
+    for _ in range(30):
         course.go()
         assert not course.watch.leaks
     for message in course.chat.messages:
@@ -452,7 +461,7 @@ def test_no_prompt_holds_what_its_agent_may_not_see(
 
 
 def test_the_oracle_itself_finds_a_leak():
-    watch = Watch("partial", lambda strategy: "say")
+    watch = Watch("partial", random.Random(0))
     secret = watch.mark("user", "user", frozenset({"ann"}))
     request = SimpleNamespace(agent="bob", purpose="speak", messages=[SimpleNamespace(content=secret)])
     watch.reply(request)
