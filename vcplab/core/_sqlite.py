@@ -106,8 +106,17 @@ class Database:
 
     def write(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run one statement that writes, in a transaction; the number of rows concerned."""
-        with self.transaction() as raw, translated(self.where):
-            return raw.execute(sql, parameters).rowcount
+        if self.read_only:
+            raise read_only_error(self.where)
+        with self._guard:
+            connection = self._connection()
+            raw = connection.raw
+            if connection.depth or raw.in_transaction:
+                with self.transaction(), translated(self.where):
+                    return raw.execute(sql, parameters).rowcount
+            # A statement by itself is its own transaction; BEGIN and COMMIT would double its cost.
+            with translated(self.where):
+                return self._patiently(connection, lambda: raw.execute(sql, parameters).rowcount)
 
     def write_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> int:
         """Run one statement for many rows of parameters, in a transaction."""

@@ -37,12 +37,12 @@ CL100K_PATTERN = (
 )
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_HAN_OR_KANA = re.compile(
-    "[\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff]"
+# Up to four letters or digits of a word, or any other visible character by itself.
+_TOKENS = re.compile(
+    r"[^\W_\u3005-\u3007\u3041-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff]{1,4}|\S"
 )
-_WORDS = re.compile(
-    r"[^\W_\u3005-\u3007\u3041-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff]+"
-)
+_ASCII_TOKENS = re.compile(r"[A-Za-z0-9]{1,4}|\S")
+_KEPT_LENGTH = 2000
 _JOINERS = "\u200d\ufe0e\ufe0f"
 
 
@@ -266,11 +266,15 @@ def default_tokenizer() -> Tokenizer:
 
 
 def _approximate(text: str) -> int:
-    wide = len(_HAN_OR_KANA.findall(text))
-    words = _WORDS.findall(text)
-    letters = sum(map(len, words))
-    visible = len("".join(text.split()))
-    return wide + sum((len(word) + 3) // 4 for word in words) + max(0, visible - wide - letters)
+    # The messages of a chat are counted again with every prompt that they are in.
+    return _known(text) if len(text) <= _KEPT_LENGTH else _afresh(text)
+
+
+def _afresh(text: str) -> int:
+    return len((_ASCII_TOKENS if text.isascii() else _TOKENS).findall(text))
+
+
+_known = lru_cache(maxsize=4096)(_afresh)
 
 
 def _check(max_tokens: int, side: str) -> None:

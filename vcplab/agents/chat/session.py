@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from vcplab.agents.agent import Agent
@@ -13,7 +14,7 @@ from vcplab.agents.chat.events import ChatEvent
 from vcplab.agents.chat.fold import fold, usage_of
 from vcplab.agents.chat.log import ChatLog
 from vcplab.agents.chat.state import ChatState
-from vcplab.core.clock import current_clock
+from vcplab.core.clock import epoch_ns
 from vcplab.core.errors import InvalidDataError, InvalidInputError, VCPError
 from vcplab.core.events import EventBus, Subscription
 from vcplab.models.chat.ledger import Ledger, LedgerEntry
@@ -23,6 +24,14 @@ __all__ = ["Session"]
 
 #: Events that end a model call, and what the call was for.
 _CALLS = {"agent:speak": "speak", "agent:silent": "speak", "model:call": None}
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _present() -> datetime:
+    """The present moment, in UTC: the machine's own zone is dear to ask for every piece."""
+    return _EPOCH + timedelta(microseconds=epoch_ns() // 1000)
 
 
 class Session:
@@ -115,7 +124,7 @@ class Session:
         """
         found = []
         with self._lock:
-            for event in self.log.extend(facts, current_clock().now(), seconds):
+            for event in self.log.extend(facts, _present(), seconds):
                 assert event.seq is not None
                 message = fold(
                     self.state, event.seq, event.type, event.data, time=event.time, seconds=seconds
@@ -131,7 +140,7 @@ class Session:
     def tell(self, type_: str, data: Mapping[str, Any]) -> None:
         """Publish something that only happens live."""
         if self.bus.has_subscribers(ChatEvent):
-            self.bus.publish(ChatEvent(type=type_, data=data, chat=self.log.chat))
+            self.bus.publish(ChatEvent(type=type_, data=data, time=_present(), chat=self.log.chat))
 
     def subscribe(
         self, callback: Callable[[ChatEvent], object], type_: str | None = None

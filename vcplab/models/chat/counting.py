@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import lru_cache
 
 from vcplab.protocol.completions import ChatRequest
 from vcplab.protocol.messages import Message, ToolCall, Usage
@@ -17,7 +16,7 @@ __all__ = ["estimate_usage"]
 _PER_MESSAGE = 4
 _PER_IMAGE = 85
 
-_TOKENIZER = ApproximateTokenizer()
+_count = ApproximateTokenizer().count
 
 
 def estimate_usage(request: ChatRequest, text: str, tool_calls: Sequence[ToolCall] = ()) -> Usage:
@@ -31,19 +30,20 @@ def estimate_usage(request: ChatRequest, text: str, tool_calls: Sequence[ToolCal
     Returns:
         The usage, with ``estimated=True``.
     """
-    read = sum(map(_of_message, request.messages))
+    read = _PER_MESSAGE * len(request.messages)
+    for message in request.messages:
+        read += _count(message.content)
+        if message.name or message.tool_calls or message.images:
+            read += _of_extras(message)
     read += sum(_count(_json(tool)) for tool in request.tools)
     if request.schema is not None:
         read += _count(_json(request.schema))
-    # An answer is not asked about again and again, so it does not go into the cache.
-    written = _TOKENIZER.count(text) if text else 0
+    written = _count(text) if text else 0
     return Usage(read, written + _of_calls(tool_calls), estimated=True)
 
 
-def _of_message(message: Message) -> int:
-    tokens = _PER_MESSAGE + _count(message.content)
-    if message.name:
-        tokens += _count(message.name)
+def _of_extras(message: Message) -> int:
+    tokens = _count(message.name) if message.name else 0
     if message.tool_calls:
         tokens += _of_calls(message.tool_calls)
     return tokens + _PER_IMAGE * len(message.images)
@@ -51,12 +51,6 @@ def _of_message(message: Message) -> int:
 
 def _of_calls(calls: Sequence[ToolCall]) -> int:
     return sum(_count(call.name) + _count(call.arguments) for call in calls)
-
-
-# The messages of a chat are counted with every turn that they are in the window of.
-@lru_cache(maxsize=4096)
-def _count(text: str) -> int:
-    return _TOKENIZER.count(text)
 
 
 def _json(value: object) -> str:
