@@ -6,10 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
+from tests.support.tiny_llm import TinyServer, make_model, missing, tiny_server
 
 OFFLINE = Path(__file__).resolve().parents[1] / "support" / "offline"
 
@@ -58,3 +61,18 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Demos:
     assert (folder / "other.html").is_file()
     attempts = log.read_text(encoding="utf-8") if log.exists() else ""
     return Demos(first, second, report, attempts)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model's file, made once."""
+    if lacking := missing():
+        pytest.skip(f"a real llama.cpp server needs {', '.join(lacking)}")
+    return make_model(tmp_path_factory.mktemp("tiny") / "tiny.gguf")
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_model: Path) -> Iterator[TinyServer]:
+    """A server with eight slots of 2,048 tokens that asks for no key."""
+    with tiny_server(tiny_model) as server:
+        yield server

@@ -8,6 +8,7 @@ from contextlib import aclosing, nullcontext
 
 from vcplab.core.clock import current_clock
 from vcplab.core.errors import OperationTimeoutError
+from vcplab.core.trace import Span, current_span, span
 from vcplab.models.chat.counting import estimate_usage
 from vcplab.protocol.completions import ChatPiece, ChatReply, ChatRequest, FinishReason
 from vcplab.protocol.messages import ToolCall, Usage
@@ -60,6 +61,9 @@ async def call_model(
     usage: Usage | None = None
     clock = current_clock()
     begun = clock.monotonic()
+    # Models that make requests open a span of their own, which knows more.
+    traced = getattr(model, "is_traced", False)
+    here = None if traced else _opened(model, request)
     try:
         limit = nullcontext() if timeout is None else asyncio.timeout(timeout)
         async with limit, aclosing(model.stream(request)) as stream:  # type: ignore[type-var]
@@ -78,6 +82,8 @@ async def call_model(
                     on_piece(piece)
     except (Exception, asyncio.CancelledError) as error:
         cause: BaseException = error
+        if here is not None:
+            here.end("cancelled" if isinstance(error, asyncio.CancelledError) else "error", error)
         if isinstance(error, TimeoutError) and not isinstance(error, OperationTimeoutError):
             cause = OperationTimeoutError(
                 f"The model took longer than {timeout:g} s."
@@ -92,11 +98,19 @@ async def call_model(
         broken = ChatReply(said, "".join(reasoning), (), None, spent)
         raise BrokenCall(cause, broken, clock.monotonic() - begun) from error
     said = "".join(text)
-    reply = ChatReply(
-        said,
-        "".join(reasoning),
-        tuple(calls),
-        finish,
-        usage if usage is not None else estimate_usage(request, said, calls),
-    )
+    if usage is None:
+        usage = estimate_usage(request, said, calls)
+    reply = ChatReply(said, "".join(reasoning), tuple(calls), finish, usage)
+    if here is not None:
+        here.set(
+            finish_reason=finish, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens
+        )
+        here.end()
     return reply, clock.monotonic() - begun
+
+
+def _opened(model: ChatModel, request: ChatRequest) -> Span:
+    opened = span("model.call", "model", model=model.name, purpose=request.purpose)
+    if request.agent is not None:
+        opened.set(agent=request.agent)
+    return opened.begin(current_span())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import GeneratorType
 from typing import Any
 
@@ -15,7 +15,8 @@ from vcplab.agents.chat.journal import Journal, reply_of
 from vcplab.agents.chat.message import ChatMessage
 from vcplab.agents.chat.policies.base import Policy, addressed
 from vcplab.agents.chat.session import Session
-from vcplab.agents.chat.turns import Emit, Setting, call_seed
+from vcplab.agents.chat.setting import Setting, call_seed
+from vcplab.agents.chat.turns import Emit
 from vcplab.core.errors import NotFoundError, VCPError, VCPErrorCode
 from vcplab.core.trace import span
 from vcplab.protocol.completions import ChatReply, ChatRequest
@@ -139,7 +140,11 @@ class _Deciding:
         if ask.agent_id is not None:
             agent = state.agents.get(ask.agent_id)
             if agent is None:
-                return NotFoundError(f"{ask.agent_id} has left the chat.", where="agent"), 0.0, False
+                return (
+                    NotFoundError(f"{ask.agent_id} has left the chat.", where="agent"),
+                    0.0,
+                    False,
+                )
         messages = self._setting.prompts.question(state, ask)
         request = ChatRequest(
             messages,
@@ -158,7 +163,8 @@ class _Deciding:
         except BrokenCall as broken:
             if not isinstance(broken.cause, Exception):
                 raise broken.cause from None
-            return broken.cause, broken.seconds, False
+            # As the log will tell it, so that a replay decides the same.
+            return _failure(_told(broken.cause)), broken.seconds, False
         return reply, seconds, False
 
     def _log(self, ask: Ask, reply: ChatReply | Exception, seconds: float) -> None:
@@ -166,9 +172,7 @@ class _Deciding:
         if ask.agent_id is not None:
             data["agent"] = ask.agent_id
         if isinstance(reply, Exception):
-            code = str(reply.code) if isinstance(reply, VCPError) else type(reply).__name__
-            message = reply.message if isinstance(reply, VCPError) else str(reply)
-            data["error"] = {"code": code, "message": message}
+            data["error"] = _told(reply)
         else:
             data |= {"text": reply.text, **usage_data(reply.usage)}
             if reply.finish_reason != "stop":
@@ -176,10 +180,27 @@ class _Deciding:
         self._emit("model:call", data, seconds)
 
 
-def _failure(error: dict[str, Any]) -> VCPError:
+def _told(error: Exception) -> dict[str, str]:
+    """A failure as it stands in the log."""
+    if isinstance(error, _LoggedError):
+        return {"code": error.name, "message": error.message}
+    if isinstance(error, VCPError):
+        return {"code": str(error.code), "message": error.message}
+    return {"code": type(error).__name__, "message": str(error)}
+
+
+class _LoggedError(VCPError):
+    """A failure of which its name and its message are known."""
+
+    def __init__(self, name: str, message: str) -> None:
+        codes = {str(code): code for code in VCPErrorCode}
+        super().__init__(message, code=codes.get(name))
+        self.name = name
+
+
+def _failure(error: Mapping[str, str]) -> VCPError:
     """A logged failure as an error."""
-    codes = {str(code): code for code in VCPErrorCode}
-    return VCPError(error.get("message", ""), code=codes.get(error.get("code", "")))
+    return _LoggedError(error.get("code", ""), error.get("message", ""))
 
 
 async def decide(

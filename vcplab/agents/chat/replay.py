@@ -22,8 +22,9 @@ from vcplab.agents.chat.log import HEADER, ChatLog, ChatStore
 from vcplab.agents.chat.policies import as_policy
 from vcplab.agents.chat.prompts import PromptBuilder
 from vcplab.agents.chat.session import Session
+from vcplab.agents.chat.setting import Setting
 from vcplab.agents.chat.tools import NoTools
-from vcplab.agents.chat.turns import Setting, Turn
+from vcplab.agents.chat.turns import Turn
 from vcplab.core.clock import current_clock
 from vcplab.core.display import html_card, style_block
 from vcplab.core.errors import VCPError

@@ -19,6 +19,7 @@ from vcplab.agents.chat.policies import Policy, as_policy
 from vcplab.agents.chat.prompts import PromptBuilder
 from vcplab.agents.chat.runtime import Runtime
 from vcplab.agents.chat.session import Session
+from vcplab.agents.chat.setting import Setting
 from vcplab.agents.chat.state import ChatState
 from vcplab.agents.chat.stopping import (
     ConsensusReached,
@@ -28,7 +29,6 @@ from vcplab.agents.chat.stopping import (
     as_stop,
 )
 from vcplab.agents.chat.tools import ToolBox
-from vcplab.agents.chat.turns import Setting
 from vcplab.core.clock import current_clock
 from vcplab.core.errors import InvalidInputError, NotFoundError, StateError
 from vcplab.core.events import Subscription

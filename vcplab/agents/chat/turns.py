@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from vcplab.agents.agent import Agent
@@ -15,12 +15,10 @@ from vcplab.agents.chat.fold import usage_data
 from vcplab.agents.chat.heads import HeadStripper
 from vcplab.agents.chat.journal import Journal, reply_of, results_data, results_of
 from vcplab.agents.chat.mentions import find_mentions
-from vcplab.agents.chat.options import ChatOptions
-from vcplab.agents.chat.prompts import PromptBuilder
 from vcplab.agents.chat.session import Session
+from vcplab.agents.chat.setting import Setting, call_seed
 from vcplab.agents.chat.tools import (
     Requests,
-    ToolBox,
     answer_messages,
     find_requests,
     native_definitions,
@@ -29,13 +27,12 @@ from vcplab.agents.chat.tools import (
 )
 from vcplab.core.errors import VCPError
 from vcplab.core.trace import span
-from vcplab.prompt.placeholders import VariableEngine
 from vcplab.prompt.placeholders.syntax import has_placeholder
 from vcplab.protocol.completions import ChatPiece, ChatReply, ChatRequest
 from vcplab.protocol.messages import Message, Usage
 from vcplab.protocol.requests import VCPProtocolParser
 
-__all__ = ["Setting", "Turn", "call_seed"]
+__all__ = ["Turn"]
 
 _PARSER: Final = VCPProtocolParser()
 _INTERRUPTED_TOOL: Final = (
@@ -46,30 +43,6 @@ _INTERRUPTED_TOOL: Final = (
 _KEPT: Final = ("interrupted", "left", "seen", "spoke_for")
 
 Emit = Callable[[str, Mapping[str, Any], float], object]
-
-
-@dataclass(slots=True)
-class Setting:
-    """What every turn of a chat works with.
-
-    Attributes:
-        options: The chat's options.
-        prompts: Makes the prompts.
-        tools: The tools; None for none.
-        variables: Resolves placeholders in prompts; None to leave them.
-        allow: Asks a person: kind, agent id and text; None where nobody has to be asked.
-    """
-
-    options: ChatOptions
-    prompts: PromptBuilder
-    tools: ToolBox | None = None
-    variables: VariableEngine | None = None
-    allow: Callable[[str, str, str], Awaitable[bool]] | None = None
-
-
-def call_seed(state_seed: int, number: int, step: int = 0) -> int:
-    """The seed of a model call: another one for every call, the same in every run."""
-    return (state_seed * 1_000_003 + number * 101 + step) % 2**31
 
 
 class Turn:

@@ -127,6 +127,8 @@ class OpenAIChat:
             check_count("max_tokens", max_tokens, least=1)
         encoded(self.extra)
 
+    is_traced = True  # by a span of its own; a chat opens one for models that have none
+
     @property
     def name(self) -> str:
         """What tables and price lists call it."""
@@ -374,26 +376,25 @@ class OpenAIChat:
             if self._state.model is None:
                 names = listed(await client.get("/models"))
                 if not names:
+                    step = 'Name it: OpenAIChat("model", base_url=…).'
                     raise ModelNotFoundError(
-                        "The server lists no model.",
-                        where=self._where,
-                        next_step='Name it: OpenAIChat("model", base_url=…).',
+                        "The server lists no model.", where=self._where, next_step=step
                     )
                 self._state.model = names[0]
             return self._state.model
 
 
 def _as_message(given: Message | Mapping[str, Any] | str) -> Message:
-    if isinstance(given, Message):
-        return given
-    return Message("user", given) if isinstance(given, str) else Message(**given)
+    if isinstance(given, str):
+        return Message("user", given)
+    return given if isinstance(given, Message) else Message(**given)
 
 
 def _note(opened: Span, last: ChatPiece) -> None:
     usage = last.usage
     assert usage is not None, "the last piece tells the usage"
-    opened.set(finish_reason=last.finish_reason)
-    opened.set(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
+    facts = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+    opened.set(finish_reason=last.finish_reason, **facts)
     if usage.cached_tokens:
         opened.set(cached_tokens=usage.cached_tokens)
     if usage.estimated:

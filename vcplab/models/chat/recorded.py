@@ -148,6 +148,11 @@ class Recorded:
         return cls(path, model, mode="record", name=name)
 
     @property
+    def is_traced(self) -> bool:
+        """Whether the model that is recorded opens a span for every call itself."""
+        return bool(getattr(self._model, "is_traced", False))
+
+    @property
     def name(self) -> str:
         """What tables and price lists call it: the recorded model's name unless told otherwise."""
         return self._name
@@ -183,11 +188,8 @@ class Recorded:
     def unused(self) -> tuple[Exchange, ...]:
         """The calls of the file that could be replayed and have not been asked for yet."""
         with self._lock:
-            left = [
-                exchange
-                for key, known in self._known.items()
-                for exchange in known[self._given.get(key, 0) :]
-            ]
+            given = self._given
+            left = [one for key, known in self._known.items() for one in known[given.get(key, 0) :]]
         return tuple(sorted(left, key=lambda exchange: exchange.line))
 
     def to_frame(self) -> pd.DataFrame:

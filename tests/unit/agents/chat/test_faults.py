@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +17,6 @@ from tests.support.faulty_endpoint import (
     breaks_after,
     chunk,
     hangs_after,
-    says,
     sends,
     status,
     usage,
@@ -84,11 +85,8 @@ FAULTS = {
     "400": (status(400, REFUSED),),
     "500 again and again": (status(500, REFUSED), status(500, REFUSED)),
     "breaks before a word": (breaks_after(), breaks_after()),
-    "no JSON": (sends(b"data: {nonsense\n\n"), sends(b"data: {nonsense\n\n")),
-    "an error in the stream": (
-        sends({"error": {"message": "overloaded", "code": 400}}),
-        sends({"error": {"message": "overloaded", "code": 400}}),
-    ),
+    "no JSON": (sends(b"data: {nonsense\n\n"),),
+    "an error in the stream": (sends({"error": {"message": "overloaded", "code": 400}}),),
 }
 
 
@@ -211,6 +209,8 @@ def test_an_answer_that_breaks_off_is_kept_apart_and_estimated(server, model):
 
 def test_all_who_speak_at_once_and_one_of_them_fails(server, model):
     async def by_agent(exchange):
+        while len(server.requests) < 3:  # they come together
+            await asyncio.sleep(0.001)
         name = "bob" if "bob" in json.dumps(exchange.body["messages"][-1:]) else "other"
         await (status(400, REFUSED) if name == "bob" else server.answers("fine"))(exchange)
 
@@ -218,7 +218,7 @@ def test_all_who_speak_at_once_and_one_of_them_fails(server, model):
     chat = room(model, concurrent=True)
     assert chat.run().kind == "rounds"
     assert sorted(texts(chat)) == ["ann: fine", "cat: fine"]
-    assert server.most_together > 1
+    assert server.most_together == 3
     assert same_as_reported(chat, server)
     assert chat.ledger.total.failed == 1
     assert chat.replay()
@@ -290,9 +290,7 @@ def test_cached_tokens_and_calls_of_tools_are_counted(server, model):
             raise AssertionError
 
         async def ahandle(self, answer, *, messages=()):
-            import types
-
-            return types.SimpleNamespace(finished=False, text="seen")
+            return SimpleNamespace(finished=False, text="seen")
 
     cached = server.answers("well", 100, 10, prompt_tokens_details={"cached_tokens": 64})
     server.then(server.answers(request, 40, 30), cached)
@@ -320,10 +318,10 @@ def test_one_span_for_every_model_call_and_what_they_stand_in(server, model):
     spans = []
 
     class Sink:
-        def start(self, span):
+        def on_start(self, span):
             pass
 
-        def end(self, span):
+        def on_end(self, span):
             spans.append(span)
 
     server.then(server.answers('{"agent": "bob", "reason": "r"}'), server.answers("fine"))
@@ -347,10 +345,10 @@ def test_a_failed_call_is_a_failed_span():
     spans = []
 
     class Sink:
-        def start(self, span):
+        def on_start(self, span):
             pass
 
-        def end(self, span):
+        def on_end(self, span):
             spans.append(span)
 
     chat = room(vl.Scripted([[ChatPiece("So"), ValueError("broken")]]), "ann")
@@ -381,20 +379,9 @@ def test_a_listener_that_fails_harms_nobody():
         raise RuntimeError("not mine")
 
     chat.subscribe(broken)
-    with pytest.warns(Warning) if _warns() else _nothing():
-        chat.start()
-        chat.run()
+    chat.start()
+    chat.run()
     assert texts(chat) == ["ann: ok"]
-
-
-def _warns():
-    return False
-
-
-def _nothing():
-    import contextlib
-
-    return contextlib.nullcontext()
 
 
 def test_three_agents_of_a_real_server_agree_under_a_schema(tiny):
@@ -423,5 +410,3 @@ def test_three_agents_of_a_real_server_agree_under_a_schema(tiny):
     assert chat.replay()
     model.close()
 
-
-_ = says

@@ -100,7 +100,7 @@ def test_every_beginning_of_a_log_replays(tmp_path: Path) -> None:
         {"mode": "keyword"},
         {"mode": "natural"},
     ],
-    ids=str,
+    ids=lambda kind: " ".join(kind) or "plain",
 )
 def test_chats_of_every_kind_replay(options: dict[str, Any], tmp_path: Path) -> None:
     stop = options.get("stop", vl.stop.rounds(6))
