@@ -52,7 +52,8 @@ class GroupChat(ShownRoom):
             of the state, the message and a random source.
         model: The chat model: an address, a name, a model; a mapping from agents' names to models
             gives each its own. None for the settings' ``model_url``.
-        stop: When it ends by itself: ``vl.stop…``; by default after 10 rounds.
+        stop: When it ends by itself: ``vl.stop…``; by default after 10 rounds. One
+            without any limit of its own gets one of 100 rounds.
         seed: Of all its random choices; None for the settings' seed.
         tools: The tools that agents may use, e.g. ``lab.tools``.
         variables: Resolves placeholders in agents' prompts, e.g. ``lab.variables``.

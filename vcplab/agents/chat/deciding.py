@@ -20,6 +20,7 @@ from vcplab.agents.chat.turns import Emit
 from vcplab.core.errors import NotFoundError, VCPError, VCPErrorCode
 from vcplab.core.trace import span
 from vcplab.protocol.completions import ChatReply, ChatRequest
+from vcplab.protocol.messages import Usage
 
 __all__ = ["decide"]
 
@@ -47,6 +48,8 @@ class _Deciding:
         self._journal = journal
         self._emit = emit
         self._asked = 0
+        # Tokens of questions that failed in the middle of their answer.
+        self._spent: dict[int, Usage] = {}
 
     async def decide(self, message: ChatMessage | None) -> list[Decision]:
         """Those who speak in the next round, first first.
@@ -55,6 +58,7 @@ class _Deciding:
             message: What triggers the round.
         """
         state, options = self._session.state, self._setting.options
+        known = frozenset(state.agents)  # who leaves meanwhile is passed over later
         with span("chat.decide", mode=self._policy.name) as here:
             decisions = self._called(message)
             if decisions is None:
@@ -65,7 +69,7 @@ class _Deciding:
                 decisions = list(verdict)
             found: dict[str, Decision] = {}
             for decision in sorted(decisions, key=lambda d: -d.priority):
-                if decision.should_speak and decision.agent_id in state.agents:
+                if decision.should_speak and decision.agent_id in known:
                     found.setdefault(decision.agent_id, decision)
             chosen = list(found.values())[: options.max_speakers]
             here.set(speakers=len(chosen))
@@ -162,21 +166,35 @@ class _Deciding:
             )
         except BrokenCall as broken:
             if not isinstance(broken.cause, Exception):
+                self._log(ask, broken.reply, broken.seconds, interrupted=True)
                 raise broken.cause from None
             # As the log will tell it, so that a replay decides the same.
+            self._spent[id(ask)] = broken.reply.usage
             return _failure(_told(broken.cause)), broken.seconds, False
         return reply, seconds, False
 
-    def _log(self, ask: Ask, reply: ChatReply | Exception, seconds: float) -> None:
+    def _log(
+        self,
+        ask: Ask,
+        reply: ChatReply | Exception,
+        seconds: float,
+        *,
+        interrupted: bool = False,
+    ) -> None:
         data: dict[str, Any] = {"purpose": ask.purpose}
         if ask.agent_id is not None:
             data["agent"] = ask.agent_id
         if isinstance(reply, Exception):
             data["error"] = _told(reply)
+            spent = self._spent.get(id(ask))
+            if spent is not None and spent.total_tokens:
+                data |= usage_data(spent)
         else:
             data |= {"text": reply.text, **usage_data(reply.usage)}
             if reply.finish_reason != "stop":
                 data["finish"] = reply.finish_reason
+        if interrupted:
+            data["interrupted"] = True
         self._emit("model:call", data, seconds)
 
 

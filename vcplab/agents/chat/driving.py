@@ -14,7 +14,7 @@ from vcplab.core.loop import library_loop, run
 if TYPE_CHECKING:
     from vcplab.agents.chat.runtime import Runtime
 
-__all__ = ["Driving", "Outbox", "RunResult", "Said", "at_once", "on_loop"]
+__all__ = ["Driving", "Outbox", "RunResult", "Said", "at_once", "counted", "on_loop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +23,29 @@ class RunResult:
 
     Attributes:
         messages: What agents said, in order.
-        rounds: Rounds begun.
+        rounds: Rounds in which something happened; what is left of a begun one counts.
         reason: Why it stopped, a sentence.
         kind: The same in a word: a stopping condition's kind, ``interrupted``, ``paused``,
             ``silence``, ``failed``, ``asked`` (for so many rounds) or ``ended``.
+        failed: Turns that failed; the log says why (``chat.timeline()``).
     """
 
     messages: tuple[ChatMessage, ...]
     rounds: int
     reason: str
     kind: str
+    failed: int = 0
 
     def __repr__(self) -> str:
-        return f"<RunResult {len(self.messages)} messages, {self.rounds} rounds: {self.reason}>"
+        counts = f"{counted(len(self.messages), 'message')}, {counted(self.rounds, 'round')}"
+        if self.failed:
+            counts += f", {counted(self.failed, 'failed turn')}"
+        return f"<RunResult {counts}: {self.reason}>"
+
+
+def counted(number: int, what: str) -> str:
+    """``1 round``, ``2 rounds``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 @dataclass(slots=True)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vcplab.agents.chat.session import Session
-from vcplab.agents.chat.stopping import AnyOf, StopCondition
+from vcplab.agents.chat.state import ChatState
+from vcplab.agents.chat.stopping import AllOf, AnyOf, RoundLimit, StopCondition, TimeLimit
 
-__all__ = ["ending", "minds_silence"]
+__all__ = ["bounded", "ending", "minds_silence", "time_left"]
 
 
 def ending(
@@ -36,6 +37,40 @@ def ending(
     if kind == "time":
         facts.append(("timeout", {"reason": reason}))
     return [*facts, ("chat:end", {"reason": reason, "kind": kind})]
+
+
+def bounded(stop: StopCondition | None) -> StopCondition:
+    """A condition that is reached one day: without a limit of its own it gets one of rounds.
+
+    Args:
+        stop: When the chat ends; None for 10 rounds, what the originals announce as ``maxRounds``.
+    """
+    if stop is None:
+        return RoundLimit(10)
+    return stop if _is_limited(stop) else stop | RoundLimit(100)
+
+
+def _is_limited(stop: StopCondition) -> bool:
+    if isinstance(stop, AnyOf):
+        return any(map(_is_limited, stop.parts))
+    if isinstance(stop, AllOf):
+        return all(map(_is_limited, stop.parts))
+    return stop.kind in ("rounds", "turns", "messages", "tokens", "time")
+
+
+def time_left(stop: StopCondition | None, state: ChatState) -> float | None:
+    """Seconds that a turn may take before a time limit ends the chat; None without one.
+
+    Args:
+        stop: When the chat ends.
+        state: The chat.
+    """
+    if isinstance(stop, TimeLimit):
+        return max(0.0, stop.seconds - (state.seconds - state.start.seconds))
+    if isinstance(stop, AnyOf):
+        found = [left for part in stop.parts if (left := time_left(part, state)) is not None]
+        return min(found, default=None)
+    return None
 
 
 def minds_silence(stop: StopCondition | None) -> bool:

@@ -10,9 +10,10 @@ from vcplab.agents.agent import Agent
 from vcplab.agents.chat.decision import Decision
 from vcplab.agents.chat.message import USER, ChatMessage
 from vcplab.agents.chat.state import ChatState, Mark
+from vcplab.core.errors import VCPError
 from vcplab.protocol.messages import Usage
 
-__all__ = ["decision_data", "fold", "usage_data", "usage_of"]
+__all__ = ["decision_data", "error_data", "fold", "usage_data", "usage_of"]
 
 _Data = Mapping[str, Any]
 
@@ -73,6 +74,14 @@ def decision_data(decision: Decision) -> dict[str, Any]:
     return data
 
 
+def error_data(error: BaseException) -> dict[str, Any]:
+    """An agent's failure as it stands in the log."""
+    if isinstance(error, VCPError):
+        facts = {"code": str(error.code), "message": error.message, "next_step": error.next_step}
+        return {name: value for name, value in facts.items() if value}
+    return {"code": type(error).__name__, "message": str(error)}
+
+
 def _decision(data: _Data) -> Decision:
     return Decision(
         data["agent"],
@@ -94,7 +103,7 @@ def _chat_start(state: ChatState, seq: int, data: _Data, time: datetime | None) 
         state.seed = data.get("seed", 0)
         state.mode = data["config"].get("mode", {}).get("mode", state.mode)
     state.summary = ""
-    state.consensus = None
+    state.consensus = state.disagreement = None
     state.silent_rounds = 0
     state.queue.clear()
     said = sum(message.is_public for message in state.messages)
@@ -266,6 +275,10 @@ def _consensus(state: ChatState, seq: int, data: _Data, time: datetime | None) -
     state.consensus = data
 
 
+def _disagreement(state: ChatState, seq: int, data: _Data, time: datetime | None) -> None:
+    state.disagreement = data
+
+
 def _message_removed(state: ChatState, seq: int, data: _Data, time: datetime | None) -> None:
     for place in range(len(state.messages) - 1, -1, -1):
         if state.messages[place].id == data["message"]:
@@ -298,6 +311,7 @@ _CHANGES: Final[Mapping[str, _Change]] = {
     "tool:result": _tool_result,
     "position": _position,
     "consensus:reached": _consensus,
+    "consensus:failed": _disagreement,
     "message:removed": _message_removed,
     "mode:changed": _mode_changed,
     "topic:updated": _topic_updated,

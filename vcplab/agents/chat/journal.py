@@ -67,7 +67,10 @@ class Journal:
 
 def inside(event: ChatEvent) -> bool:
     """Whether an event stands in the middle of a step."""
-    return event.type in _INNER
+    # A call that was interrupted ended its step.
+    return event.type in _INNER and not (
+        event.type == "model:call" and event.data.get("interrupted")
+    )
 
 
 def unfinished(events: Sequence[ChatEvent]) -> Journal:

@@ -157,11 +157,6 @@ class _Again:
     async def _step(self, place: int) -> int:
         event = self._events[place]
         if event.type in _GIVEN or event.data.get("kind") in _GIVEN_ENDS:
-            if event.type == "mode:changed" and self._mode_changes:
-                self._mode_changes -= 1
-                self._policy = (
-                    as_policy(event.data["mode"]) if self._mode_changes else self._last_policy
-                )
             return self._copy(place)
         if event.type in _ENDINGS:
             return self._ending(place)
@@ -174,6 +169,11 @@ class _Again:
 
     def _copy(self, place: int) -> int:
         event = self._events[place]
+        if event.type == "mode:changed" and self._mode_changes:
+            self._mode_changes -= 1
+            self._policy = (
+                as_policy(event.data["mode"]) if self._mode_changes else self._last_policy
+            )
         self.session.record(event.type, event.data)
         return place + 1
 
@@ -216,13 +216,19 @@ class _Again:
         decision = next((d for d in state.queue if d.agent_id == agent), None)
         if decision is None:
             return self._copy(place)
-        own = [e for e in self._events[place : end + 1] if e.data.get("agent") == agent]
+        last = self._events[end]
+        own = [
+            event
+            for event in (*self._events[place:end], last)
+            if event.data.get("agent") == agent and (inside(event) or event is last)
+        ]
         made: list[_Fact] = []
         await Turn(
             self.session, self._setting, decision,
-            number=state.turns + 1, seen=self.session.last,
+            number=state.turns + 1, seen=last.data.get("seen", self.session.last),
             journal=Journal(own, logged=False),
             emit=lambda type_, data, _: made.append((type_, data)),
+            left=last.data.get("left"),
         ).take()  # fmt: skip
         place = self._merge(place, end, made)
         return self._after(place)
@@ -269,9 +275,9 @@ class _Again:
     def _merge(self, place: int, end: int, made: Sequence[_Fact]) -> int:
         """Record what was found, what people did meanwhile at its place between."""
         waiting = list(made)
-        for event in self._events[place : end + 1]:
+        for number, event in enumerate(self._events[place : end + 1], place):
             if event.type in _GIVEN:
-                self.session.record(event.type, event.data)
+                self._copy(number)
             elif waiting:
                 self.session.record(*waiting.pop(0))
         for type_, data in waiting:

@@ -11,6 +11,7 @@ from typing import Any
 from vcplab.agents.agent import Agent
 from vcplab.agents.chat.approvals import Approvals
 from vcplab.agents.chat.driving import at_once
+from vcplab.agents.chat.ending import bounded
 from vcplab.agents.chat.events import ChatEvent
 from vcplab.agents.chat.log import ChatLog, ChatStore
 from vcplab.agents.chat.message import USER, ChatMessage
@@ -40,8 +41,6 @@ from vcplab.protocol.ports import ChatModel
 from vcplab.text.tokens import Tokenizer
 
 __all__ = ["Room"]
-
-_ROUNDS = 10  # what the originals announce as `maxRounds` and do not keep
 
 
 class Room:
@@ -123,7 +122,7 @@ class Room:
         prompts = PromptBuilder(self.options.prompt, tokenizer)
         self._approvals = Approvals(self._session, approver, self._waiting)
         setting = Setting(self.options, prompts, tools, variables, self._approvals.ask)
-        self._runtime = Runtime(self._session, setting, policy, stop)
+        self._runtime = Runtime(self._session, setting, policy, bounded(stop))
 
     # --- what it is ---------------------------------------------------------------------------
 
@@ -251,7 +250,8 @@ class Room:
         """Write down what somebody does, between two steps of what drives the chat."""
 
         def note() -> None:
-            self._session.record(type_, data)
+            during = {"during": True} if self._runtime.is_working else {}
+            self._session.record(type_, {**data, **during})
             if type_ == "agent:leave":
                 self._runtime.interrupt(data["agent"])
 
@@ -304,16 +304,14 @@ def _stop(stop: Any, apart: Mapping[str, Any], policy: Policy) -> StopCondition:
     """When to stop, with what seed 002 says of it among the chat's options."""
     found = as_stop(stop)
     if found is None and policy.name == "consensus":
-        found = ConsensusReached()
-        if "max_rounds" not in apart:
-            found = found | RoundLimit(_ROUNDS)
+        found = ConsensusReached() if "max_rounds" in apart else ConsensusReached() | bounded(None)
     if "max_rounds" in apart:
         limit: StopCondition = RoundLimit(int(apart["max_rounds"]))
         found = limit if found is None else found | limit
     if apart.get("timeout"):
         limit = TimeLimit(apart["timeout"] / 1000)
-        found = limit | RoundLimit(_ROUNDS) if found is None else found | limit
-    return RoundLimit(_ROUNDS) if found is None else found
+        found = (bounded(None) if found is None else found) | limit
+    return bounded(found)
 
 
 def _prices(prices: PriceTable | Mapping[str, Any] | None) -> PriceTable | None:

@@ -6,6 +6,7 @@ Everything here runs on the library's loop, for whoever drives the chat (`Runtim
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal, TypeVar
@@ -13,7 +14,7 @@ from typing import Any, Literal, TypeVar
 from vcplab.agents.chat.deciding import decide
 from vcplab.agents.chat.decision import Decision
 from vcplab.agents.chat.driving import Outbox
-from vcplab.agents.chat.ending import ending
+from vcplab.agents.chat.ending import ending, time_left
 from vcplab.agents.chat.fold import decision_data
 from vcplab.agents.chat.handoffs import called_by
 from vcplab.agents.chat.journal import unfinished
@@ -27,6 +28,8 @@ from vcplab.agents.chat.turns import Turn
 from vcplab.core.clock import current_clock
 
 __all__ = ["Rounds", "Status"]
+
+_logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Status = Literal["new", "idle", "deciding", "speaking", "waiting", "paused", "ended"]
@@ -49,10 +52,17 @@ class Rounds:
         self.setting = setting
         self.policy = policy
         self.stop = stop
+        setting.time_left = lambda: time_left(self.stop, session.state)
         self.status: Status = "new"
         self.halted = False
         self._working: dict[asyncio.Task[Any], Turn | None] = {}
         self._spoke_at: dict[str, float] = {}
+        self._warned: set[str] = set()
+
+    @property
+    def is_working(self) -> bool:
+        """Whether it is in the middle of a turn or a decision."""
+        return bool(self._working)
 
     def interrupt(self, agent: str | None = None) -> bool:
         """Stop an agent's turn, or everything that is going on.
@@ -106,8 +116,8 @@ class Rounds:
         }
         if message is not None and message.from_user and message.visible_to is not None:
             data["to"] = sorted(message.visible_to)
-        if message is not None and message is not state.last_message:
-            data["on"] = message.id
+        if message is not state.last_message:  # somebody spoke meanwhile
+            data["on"] = None if message is None else message.id
         self.session.record("round:start", data, clock.monotonic() - begun)
 
     def _cut(self) -> None:
@@ -239,10 +249,16 @@ class Rounds:
 
     def _failure(self, turn: Turn) -> BaseException | None:
         """What an agent's failure means for the chat."""
-        if turn.failure is None or self.setting.options.on_error == "continue":
+        if turn.failure is None:
+            return None
+        message = getattr(turn.failure, "message", str(turn.failure))
+        if self.setting.options.on_error == "continue":
+            if turn.agent.id not in self._warned:  # once: the log has every failure
+                self._warned.add(turn.agent.id)
+                _logger.warning("%s could not answer: %s", turn.agent.display_name, message)
             return None
         if self.setting.options.on_error == "stop":
-            self._end_failed(turn.agent.id, getattr(turn.failure, "message", str(turn.failure)))
+            self._end_failed(turn.agent.id, message)
             return None
         return turn.failure
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from vcplab.agents.agent import Agent
 from vcplab.agents.chat.decision import Decision
-from vcplab.agents.chat.driving import Driving, RunResult, Said
+from vcplab.agents.chat.driving import Driving, RunResult, Said, counted
 from vcplab.agents.chat.ending import minds_silence
 from vcplab.agents.chat.fold import decision_data
 from vcplab.agents.chat.handoffs import called_by
@@ -44,6 +44,7 @@ class Runtime(Rounds):
         self, session: Session, setting: Setting, policy: Policy, stop: StopCondition | None
     ) -> None:
         super().__init__(session, setting, policy, stop)
+        self._ending: tuple[str, str] | None = None
         self.paused = False
         self.lock = asyncio.Lock()
         self._inbox: deque[Said] = deque()
@@ -89,7 +90,7 @@ class Runtime(Rounds):
     def hear(self, data: Mapping[str, Any]) -> ChatMessage:
         """Log what a person says."""
         self.require_active()
-        if self._working:
+        if self.is_working:
             data = {**data, "during": True}
         message = self.session.record("user:speak", data).message
         assert message is not None
@@ -116,12 +117,14 @@ class Runtime(Rounds):
         """Let the agents go on until something stops them.
 
         Args:
-            rounds: Stop after so many rounds, 0 for what is left of the present one; None for the
-                chat's own conditions.
+            rounds: Stop after so many rounds, what is left of a begun one included; 0 for nothing
+                but that; None for the chat's own conditions.
         """
         state = self.session.state
         async with Driving(self):
-            begun, said = state.round, list[ChatMessage]()
+            # A round that was begun before is the first of them.
+            begun = state.round - bool(state.queue and rounds != 0)
+            first, said = len(self.session.log.events), list[ChatMessage]()
             if rounds == 0 and not (state.queue or self._inbox or self._unanswered):
                 self._close_round()
                 if not self._check():
@@ -135,7 +138,11 @@ class Runtime(Rounds):
                 said += messages
                 reason = self._why_stop(messages, begun, rounds, going_on=going_on)
                 if reason is not None:
-                    return RunResult(tuple(said), state.round - begun, *reason)
+                    failed = sum(
+                        event.data.get("why") == "failed"
+                        for event in self.session.log.events[first:]
+                    )
+                    return RunResult(tuple(said), state.round - begun, *reason, failed)
 
     async def _answer(self, said: Said | None) -> list[ChatMessage]:
         """A round of the run: of its own, or for somebody who spoke meanwhile."""
@@ -217,9 +224,13 @@ class Runtime(Rounds):
 
     async def finish(self, reason: str, kind: str, summary: str) -> None:
         """Interrupt what is going on, and end the chat."""
+        self._ending = reason, kind
         self.interrupt()
-        async with self.lock:
-            self.end(reason, kind, summary)
+        try:
+            async with self.lock:
+                self.end(reason, kind, summary)
+        finally:
+            self._ending = None
 
     def wait(self, waiting: bool) -> None:
         """Say that a person is waited for, or no more."""
@@ -269,6 +280,8 @@ class Runtime(Rounds):
         if not state.is_active:
             end = self.session.log.events[-1].data
             return end.get("reason", "The chat was ended."), end.get("kind", "ended")
+        if self._ending is not None:
+            return self._ending
         if self.halted:
             return "Somebody interrupted it.", "interrupted"
         if self.paused:
@@ -276,10 +289,22 @@ class Runtime(Rounds):
         if self._inbox or self._unanswered:
             return None
         if rounds is not None and state.round - begun >= rounds and not state.queue:
-            return f"{rounds} rounds were asked for.", "asked"
+            return f"{counted(rounds, 'round')} asked for.", "asked"
         if not messages and not going_on and not minds_silence(self.stop):
+            failed = self._failed()
+            if failed:
+                return f"Nobody could answer: {failed}", "failed"
             return "Nobody said anything in this round.", "silence"
         return None
+
+    def _failed(self) -> str:
+        """Why the latest turn of this round failed; empty if it did not."""
+        for event in reversed(self.session.log.events):
+            if event.type == "agent:silent" and event.data["why"] == "failed":
+                return str(event.data.get("error", {}).get("message", ""))
+            if event.type in ("round:start", "agent:speak"):
+                break
+        return ""
 
     def settle(self) -> None:
         """Do what was to follow the last turn, where the process was killed before."""

@@ -22,6 +22,7 @@ class Setting:
         prompts: Makes the prompts.
         tools: The tools; None for none.
         variables: Resolves placeholders in prompts; None to leave them.
+        time_left: Seconds until a time limit ends the chat; None without one.
         allow: Asks a person: kind, agent id and text; None where nobody has to be asked.
     """
 
@@ -30,6 +31,7 @@ class Setting:
     tools: ToolBox | None = None
     variables: VariableEngine | None = None
     allow: Callable[[str, str, str], Awaitable[bool]] | None = None
+    time_left: Callable[[], float | None] = lambda: None
 
 
 def call_seed(state_seed: int, number: int, step: int = 0) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vcplab.agents.chat.message import USER, ChatMessage
 from vcplab.core.display import html_table, style_block
+from vcplab.protocol.results import TextPart, ToolResult, parse_tool_results
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,12 +60,13 @@ def timeline_frame(chat: Room) -> pd.DataFrame:
         chat: The chat.
 
     Returns:
-        Columns ``seq``, ``time``, ``type``, ``round``, ``agent``, ``what``, ``input_tokens``,
-        ``output_tokens``, ``seconds``.
+        Columns ``seq``, ``time``, ``type``, ``round``, ``agent``, ``what``, ``reason`` (why it
+        spoke), ``input_tokens``, ``output_tokens``, ``seconds``.
     """
     import pandas as pd
 
     rows, current = [], 0
+    reasons = {message.id: message.reason for message in chat.messages}
     for event in chat.events:
         if event.type == "round:start":
             current = event.data["round"]
@@ -78,11 +80,13 @@ def timeline_frame(chat: Room) -> pd.DataFrame:
             (
                 event.seq, event.moment, event.type, current,
                 None if agent is None else chat.state.name_of(agent),
-                _what(chat, event.type, event.data), usage[0], usage[1], event.seconds,
+                _what(chat, event.type, event.data), reasons.get(f"m{event.seq}", ""),
+                usage[0], usage[1], event.seconds,
             )
         )  # fmt: skip
     columns = [
-        "seq", "time", "type", "round", "agent", "what", "input_tokens", "output_tokens", "seconds",
+        "seq", "time", "type", "round", "agent", "what", "reason", "input_tokens",
+        "output_tokens", "seconds",
     ]  # fmt: skip
     frame = _timed(pd.DataFrame(rows, columns=columns))
     return frame.astype({"input_tokens": "Int64", "output_tokens": "Int64"})
@@ -96,20 +100,55 @@ def _timed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _what(chat: Room, type_: str, data: Mapping[str, Any]) -> str:
     if type_ in ("round:start", "handoff"):
-        names = [
-            f"{chat.state.name_of(one['agent'])} ({one.get('reason', '')})"
-            for one in data["speakers"]
-        ]
-        return "; ".join(names) or "nobody"
+        return ", ".join(chat.state.name_of(one["agent"]) for one in data["speakers"]) or "nobody"
     if type_ == "agent:silent":
         error = data.get("error") or {}
         return f"{data['why']}: {error['message']}" if error else str(data["why"])
+    if type_ == "tool:result":
+        return "; ".join(map(_gave, parse_tool_results(data["text"]))) or str(data["text"])
     if type_ == "tool:call":
         return "; ".join(f"{call['tool']} {call['arguments']}" for call in data["calls"])
     for name in ("text", "reason", "stance", "topic", "message", "purpose"):
         if data.get(name):
             return str(data[name])
     return ""
+
+
+def _gave(result: ToolResult) -> str:
+    """A tool's result without its wrapper."""
+    if not result.success:
+        return f"failed: {result.error}"
+    texts = [part.text for part in result.parts if isinstance(part, TextPart)]
+    value = "\n".join(texts) or result.value
+    if isinstance(value, dict) and "original_plugin_output" in value:
+        value = value["original_plugin_output"]
+    return str(value)
+
+
+def positions_frame(chat: Room) -> pd.DataFrame:
+    """The positions that agents took, one row each, in their order.
+
+    Args:
+        chat: The chat.
+
+    Returns:
+        Columns ``round``, ``agent``, ``stance``, ``confidence``, ``reason``; a position that could
+        not be read has no stance.
+    """
+    import pandas as pd
+
+    rows = [
+        (
+            event.data.get("round"),
+            chat.state.name_of(str(event.agent_id)),
+            event.data.get("stance"),
+            event.data.get("confidence"),
+            event.data.get("reason", ""),
+        )
+        for event in chat.events
+        if event.type == "position"
+    ]
+    return pd.DataFrame(rows, columns=["round", "agent", "stance", "confidence", "reason"])
 
 
 def markdown(chat: Room) -> str:

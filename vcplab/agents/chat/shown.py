@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from vcplab.agents.agent import Agent
 from vcplab.agents.chat import showing
+from vcplab.agents.chat.decision import Decision
 from vcplab.agents.chat.message import ChatMessage
+from vcplab.agents.chat.prompts import PromptBuilder
 from vcplab.agents.chat.room import Room
 from vcplab.core.display import view
+from vcplab.protocol.messages import Message
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +30,25 @@ class ShownRoom(Room):
     def timeline(self) -> pd.DataFrame:
         """Every event that has to do with speaking, with its reason, tokens and seconds."""
         return showing.timeline_frame(self)
+
+    def positions(self) -> pd.DataFrame:
+        """Every position that was taken; see `showing.positions_frame`."""
+        return showing.positions_frame(self)
+
+    def prompt_for(self, agent: str | Agent) -> tuple[Message, ...]:
+        """What an agent would be shown if it spoke now: its prompt, history and invitation.
+
+        Variables and tools, which are looked up when it speaks, are left out.
+
+        Args:
+            agent: The agent.
+
+        Raises:
+            NotFoundError: There is no such agent.
+        """
+        known = self.state.agent(agent)
+        prompts = PromptBuilder(self.options.prompt, self._tokenizer)
+        return prompts.build(self.state, known, Decision(known.id))
 
     def to_markdown(self) -> str:
         """The chat as a document; what was said stands as quoted text."""

@@ -61,6 +61,7 @@ class ChatState:
         audiences: The same for single turns that are to be otherwise, by agent id.
         positions: The latest position of each agent, by id.
         consensus: What was agreed, if anything.
+        disagreement: That the last round of a consensus passed without agreement, if it did.
         start: How far it had come at the latest start.
         config: The chat's options, JSON-able.
         seed: The seed of its random choices.
@@ -88,6 +89,7 @@ class ChatState:
     audiences: dict[str, frozenset[str] | None] = field(default_factory=dict)
     positions: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     consensus: Mapping[str, Any] | None = None
+    disagreement: Mapping[str, Any] | None = None
     start: Mark = field(default_factory=Mark)
     config: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0

@@ -167,13 +167,15 @@ class Silence(StopCondition):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ConsensusReached(StopCondition):
-    """The agents agreed since the start, and the round in which they did is over."""
+    """The agents agreed since the start, or gave up; the round in which they did is over."""
 
     kind: ClassVar[str] = "consensus"
     at: ClassVar[When] = "round"
 
     def _reason(self, state: ChatState, over: bool) -> str | None:
         agreed = state.consensus
+        if agreed is None and state.disagreement is not None:
+            return "The agents did not agree in the rounds they had."
         if agreed is None:
             return None
         number = agreed.get("round")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from vcplab.agents.agent import Agent
-from vcplab.core.errors import StateError
+from vcplab.core.errors import StateError, VCPError
 from vcplab.plugins.handling import Handled
 from vcplab.protocol.completions import ChatReply
 from vcplab.protocol.messages import Message, ToolCall
@@ -137,12 +137,18 @@ async def perform_requests(reply: ChatReply, requests: Requests, tools: ToolBox)
         text = f"Not allowed for this agent: {', '.join(requests.refused)}. Nothing was run."
         return [text] * max(1, len(requests.native))
     if not requests.native:
-        handled = await tools.ahandle(reply.text)
+        try:
+            handled = await tools.ahandle(reply.text)
+        except Exception as error:
+            return [_failed(error)]
         return [] if handled.finished else [handled.text]
     texts = []
     for name, arguments in requests.calls:
         if isinstance(arguments, Mapping):
-            texts.append(_told(await tools.aexecute(name, arguments)))
+            try:
+                texts.append(_told(await tools.aexecute(name, arguments)))
+            except Exception as error:
+                texts.append(_failed(error))
         else:
             texts.append(f"The arguments of {name} are not a JSON object.")
     return texts
@@ -190,6 +196,13 @@ def tool_texts(tools: ToolBox, agent: Agent) -> str:
 
 
 _NOTHING: Mapping[str, Any] = {"type": "object", "properties": {}}
+
+
+def _failed(error: Exception) -> str:
+    """What the model is told where even the tool box failed."""
+    if isinstance(error, VCPError):
+        return f"Error: {error.message}"
+    return f"Error: {type(error).__name__}: {error}"
 
 
 def _told(result: ToolResult) -> str:

@@ -11,7 +11,7 @@ from vcplab.agents.agent import Agent
 from vcplab.agents.chat.calls import BrokenCall, call_model
 from vcplab.agents.chat.decision import Decision
 from vcplab.agents.chat.events import ChatEvent
-from vcplab.agents.chat.fold import usage_data
+from vcplab.agents.chat.fold import error_data, usage_data
 from vcplab.agents.chat.heads import HeadStripper
 from vcplab.agents.chat.journal import Journal, reply_of, results_data, results_of
 from vcplab.agents.chat.mentions import find_mentions
@@ -25,7 +25,7 @@ from vcplab.agents.chat.tools import (
     perform_requests,
     tool_texts,
 )
-from vcplab.core.errors import VCPError
+from vcplab.core.errors import OperationTimeoutError
 from vcplab.core.trace import span
 from vcplab.prompt.placeholders.syntax import has_placeholder
 from vcplab.protocol.completions import ChatPiece, ChatReply, ChatRequest
@@ -40,7 +40,7 @@ _INTERRUPTED_TOOL: Final = (
 )
 
 #: What a turn that is answered from the log cannot find out again.
-_KEPT: Final = ("interrupted", "left", "seen", "spoke_for")
+_KEPT: Final = ("interrupted", "left", "name", "seen", "spoke_for")
 
 Emit = Callable[[str, Mapping[str, Any], float], object]
 
@@ -83,6 +83,7 @@ class Turn:
         self.left = left
         self.interrupted = False
         self.failure: BaseException | None = None
+        self._time_left: float | None = None
 
     async def take(self) -> None:
         """Take the turn; it always ends with ``agent:speak`` or ``agent:silent``.
@@ -153,7 +154,7 @@ class Turn:
                 return
             if not texts:
                 # Everything was fired and reported (archery): the turn is over.
-                self._spoken(replace(reply, text=requests.text, usage=Usage()), 0.0, {})
+                self._spoken(replace(reply, text=requests.text), 0.0, {}, paid=True)
                 return
             extra += answer_messages(reply.text, requests.native, texts)
 
@@ -194,9 +195,13 @@ class Turn:
             agent=agent.id,
         )
         model = self._session.model_of(agent)
-        return await call_model(
-            model, request, on_piece=self._streamer(), timeout=options.call_timeout
-        )
+        return await call_model(model, request, on_piece=self._streamer(), timeout=self._limit())
+
+    def _limit(self) -> float | None:
+        """Seconds that a model call may take: its own limit, or what is left of the chat's."""
+        self._time_left = self._setting.time_left()
+        limits = [n for n in (self._setting.options.call_timeout, self._time_left) if n is not None]
+        return min(limits, default=None)
 
     def _streamer(self) -> Callable[[ChatPiece], None] | None:
         """Publishes pieces, echoed heads left out; None where nobody listens."""
@@ -308,7 +313,14 @@ class Turn:
         if known is None or not self._journal.logged:
             self._emit(type_, data, seconds)
 
-    def _spoken(self, reply: ChatReply, seconds: float, flags: Mapping[str, Any]) -> None:
+    def _spoken(
+        self,
+        reply: ChatReply,
+        seconds: float,
+        flags: Mapping[str, Any],
+        *,
+        paid: bool = False,
+    ) -> None:
         text, reasoning = reply.text, reply.reasoning
         if "<" in text:
             parsed = _PARSER.parse(text)
@@ -322,7 +334,7 @@ class Turn:
         spoke_for = stripper.spoke_for
         if not text:
             why = "interrupted" if flags.get("interrupted") else "empty"
-            self._silent(why, reply.usage, seconds)
+            self._silent(why, None if paid else reply.usage, seconds)
             return
         state = self._session.state
         data: dict[str, Any] = {"agent": self.agent.id, "text": text, **self._audience()}
@@ -341,7 +353,8 @@ class Turn:
             data |= self._together()
         elif self._unseen():
             data["seen"] = self.seen
-        self._emit("agent:speak", {**data, **flags, **usage_data(reply.usage)}, seconds)
+        usage = {} if paid else usage_data(reply.usage)
+        self._emit("agent:speak", {**data, **flags, **usage}, seconds)
 
     def _together(self) -> dict[str, Any]:
         """What a process that goes on after this turn has to know of the others."""
@@ -358,7 +371,12 @@ class Turn:
         return False
 
     def _broken(self, broken: BrokenCall) -> None:
-        if isinstance(broken.cause, asyncio.CancelledError):
+        out_of_time = (
+            isinstance(broken.cause, OperationTimeoutError)
+            and self._time_left is not None
+            and broken.seconds >= self._time_left
+        )
+        if out_of_time or isinstance(broken.cause, asyncio.CancelledError):
             self._spoken(broken.reply, broken.seconds, {"interrupted": True})
             return
         self.failure = broken.cause
@@ -369,7 +387,7 @@ class Turn:
     ) -> None:
         data: dict[str, Any] = {"agent": self.agent.id, "why": why}
         if self.failure is not None:
-            data["error"] = _error(self.failure)
+            data["error"] = error_data(self.failure)
         if partial:
             data["partial"] = partial
         if usage is not None and usage.total_tokens:
@@ -381,10 +399,3 @@ class Turn:
     def _audience(self) -> dict[str, Any]:
         audience = self._session.state.audience_of(self.agent.id)
         return {} if audience is None else {"to": sorted(audience)}
-
-
-def _error(error: BaseException) -> dict[str, Any]:
-    if isinstance(error, VCPError):
-        facts = {"code": str(error.code), "message": error.message, "next_step": error.next_step}
-        return {name: value for name, value in facts.items() if value}
-    return {"code": type(error).__name__, "message": str(error)}

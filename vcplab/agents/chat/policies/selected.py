@@ -71,7 +71,7 @@ class SelectedPolicy(Policy):
         for _ in range(self.attempts):
             reply = yield self._ask(state, candidates, trouble)
             if not isinstance(reply, ChatReply):
-                trouble = f"the model failed ({reply})"
+                trouble = f"the model failed ({getattr(reply, 'message', reply)})"
                 break
             try:
                 agent, reason = _read(reply, candidates)
