@@ -43,8 +43,7 @@ class Gate:
                 yield ChatPiece(piece)
             self.waiting += 1
             try:
-                while not self.opened:
-                    await asyncio.sleep(0.001)
+                await until(lambda: self.opened)
             finally:
                 self.waiting -= 1
             yield ChatPiece(self.last, finish_reason="stop", usage=Usage(10, 5))

@@ -43,7 +43,7 @@ class VCPConfig:
     context_injections: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Agent:
     """Who speaks.
 
@@ -106,6 +106,21 @@ class Agent:
     version: str = field(default="1.0.0", kw_only=True)
     vcp_config: VCPConfig = field(default_factory=VCPConfig, kw_only=True)
     metadata: Mapping[str, Any] = field(default_factory=dict, kw_only=True, hash=False)
+
+    def __repr__(self) -> str:
+        """The call that makes it, without what is at its default, long texts cut."""
+        told = [repr(self.name)]
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name in ("name", "model") or value == _DEFAULTS.get(one.name):
+                continue
+            if one.name in ("id", "display_name") and value == self.name:
+                continue
+            shown = repr(value)
+            if len(shown) > _SHOWN:
+                shown = f"{shown[: _SHOWN - 2]}…{shown[-1]}"
+            told.append(f"{one.name}={shown}")
+        return f"Agent({', '.join(told)})"
 
     def may_use(self, tool: str) -> bool:
         """Whether it may use a tool of the chat's."""
@@ -218,6 +233,7 @@ class Agent:
         }
 
 
+_SHOWN = 80  # characters of a value in a repr
 _TUPLES = ("expertise", "keywords", "aliases", "example_dialogues", "tags")
 _TEXTS = (
     *("system_prompt", "display_name", "description", "personality", "background"),

@@ -82,7 +82,7 @@ def test_a_second_opener_reads_and_cannot_write(folder):
     script = """
         import json, sys
         import vcplab as vl
-        lab = vl.Lab(sys.argv[1], model=vl.Scripted(["x"]))
+        lab = vl.Lab(sys.argv[1], model=vl.Scripted(["x"]))  # one reply: refusals cost none
         chat = lab.chats["review"]
         found = {"read_only": lab.read_only, "texts": [m.content for m in chat.messages]}
         for name, act in {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from vcplab.agents.chat.driving import on_loop
@@ -16,20 +18,23 @@ __all__ = ["Approvals", "attended"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_logger = logging.getLogger("vcplab.agents")
+
 
 class Approvals:
     """Questions that wait for a person.
 
     Args:
         session: The chat's memory.
-        approver: Answers instead of a person; None for a person.
+        approver: Answers instead of a person; None for a person. A plain function runs in a worker
+            thread, an asynchronous one on the library's loop.
         on_wait: Told whether somebody is waited for.
     """
 
     def __init__(
         self,
         session: Session,
-        approver: Callable[[str, str, str], bool] | None,
+        approver: Callable[[str, str, str], bool | Awaitable[bool]] | None,
         on_wait: Callable[[bool], object],
     ) -> None:
         self._session = session
@@ -38,16 +43,19 @@ class Approvals:
         self._number = 0
         self._open: dict[str, tuple[dict[str, Any], asyncio.Future[bool]]] = {}
 
-    async def ask(self, kind: str, agent: str, text: str) -> bool:
+    async def ask(self, kind: str, agent: str, text: str) -> Mapping[str, Any]:
         """Ask, and wait for the answer.
 
         Args:
             kind: ``"turn"`` or ``"tool"``.
             agent: Whose turn or tool it is.
             text: What it is about.
+
+        Returns:
+            ``approved``, and ``why`` where an approver that failed is the reason of a refusal.
         """
         if self.approver is not None:
-            return bool(await to_worker(self.approver, kind, agent, text))
+            return await self._asked(self.approver, kind, agent, text)
         self._number += 1
         asked = {"id": f"a{self._number}", "kind": kind, "agent": agent, "text": text}
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -61,7 +69,28 @@ class Approvals:
             if not self._open:
                 self._on_wait(False)
         self._session.tell("approval:given", {"id": asked["id"], "approved": approved})
-        return approved
+        return {"approved": approved}
+
+    @staticmethod
+    async def _asked(
+        approver: Callable[[str, str, str], bool | Awaitable[bool]],
+        kind: str,
+        agent: str,
+        text: str,
+    ) -> Mapping[str, Any]:
+        """The answer of a function; one that fails allows nothing."""
+        try:
+            if inspect.iscoroutinefunction(approver):
+                given: Any = await approver(kind, agent, text)
+            else:
+                given = await to_worker(approver, kind, agent, text)
+                if inspect.isawaitable(given):
+                    given = await given
+        except Exception as error:
+            why = f"The approver failed: {type(error).__name__}: {error}"
+            _logger.warning("%s. The %s of %s was not allowed.", why, kind, agent)
+            return {"approved": False, "why": why}
+        return {"approved": bool(given)}
 
     def answer(self, question: str | None, approved: bool) -> None:
         """Answer a question, from any thread.

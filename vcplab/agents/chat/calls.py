@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing, nullcontext
+from typing import Any
 
+from vcplab.agents.chat.heads import HeadStripper
 from vcplab.core.clock import current_clock
 from vcplab.core.errors import OperationTimeoutError
 from vcplab.core.trace import Span, current_span, span
@@ -14,7 +16,7 @@ from vcplab.protocol.completions import ChatPiece, ChatReply, ChatRequest, Finis
 from vcplab.protocol.messages import ToolCall, Usage
 from vcplab.protocol.ports import ChatModel
 
-__all__ = ["BrokenCall", "call_model"]
+__all__ = ["BrokenCall", "call_model", "streamer"]
 
 
 class BrokenCall(Exception):
@@ -114,3 +116,28 @@ def _opened(model: ChatModel, request: ChatRequest) -> Span:
     if request.agent is not None:
         opened.set(agent=request.agent)
     return opened.begin(current_span())
+
+
+def streamer(
+    tell: Callable[[str, Mapping[str, Any]], object],
+    stripper: HeadStripper,
+    facts: Mapping[str, Any],
+) -> Callable[[ChatPiece], None]:
+    """What publishes the pieces of a reply as ``agent:stream``.
+
+    Args:
+        tell: Publishes an event: its type and its data.
+        stripper: Takes echoed heads out.
+        facts: What every event says.
+    """
+
+    def stream(piece: ChatPiece) -> None:
+        chunk = stripper.feed(piece.text) if piece.text else ""
+        if piece.finish_reason is not None:
+            chunk += stripper.finish()
+        if chunk:
+            tell("agent:stream", {**facts, "chunk": chunk})
+        if piece.reasoning:
+            tell("agent:stream", {**facts, "chunk": "", "reasoning": piece.reasoning})
+
+    return stream

@@ -14,10 +14,12 @@ from vcplab.agents.chat.fold import usage_data
 from vcplab.agents.chat.journal import Journal, reply_of
 from vcplab.agents.chat.message import ChatMessage
 from vcplab.agents.chat.policies.base import Policy, addressed
+from vcplab.agents.chat.policies.custom import CustomPolicy
 from vcplab.agents.chat.session import Session
 from vcplab.agents.chat.setting import Setting, call_seed
 from vcplab.agents.chat.turns import Emit
 from vcplab.core.errors import NotFoundError, VCPError, VCPErrorCode
+from vcplab.core.loop import to_worker
 from vcplab.core.trace import span
 from vcplab.protocol.completions import ChatReply, ChatRequest
 from vcplab.protocol.messages import Usage
@@ -63,7 +65,13 @@ class _Deciding:
             decisions = self._called(message)
             if decisions is None:
                 rng = random.Random(f"{state.seed}/{state.decisions}")  # noqa: S311
-                verdict: Any = self._policy(state, message, rng)
+                verdict: Any
+                if isinstance(self._policy, CustomPolicy):
+                    # A user's function may take long, and must not hold up the loop; it sees the
+                    # chat as it is now, whatever is said meanwhile.
+                    verdict = await to_worker(self._policy, state.snapshot(), message, rng)
+                else:
+                    verdict = self._policy(state, message, rng)
                 if isinstance(verdict, GeneratorType):
                     verdict = await self._driven(verdict)
                 decisions = list(verdict)

@@ -82,6 +82,7 @@ class Driving:
         await self._runtime.lock.acquire()
         try:
             self._runtime.require_active()
+            self._runtime.require_open()
         except VCPError:
             self._runtime.lock.release()
             raise

@@ -38,6 +38,7 @@ class Listening:
         self._waiting: deque[ChatEvent] = deque()
         self._lock = threading.Lock()
         self._busy = False
+        self._failed = False
 
     def close(self) -> None:
         """Listen no more."""
@@ -69,7 +70,10 @@ class Listening:
                     self._callback(event)
             except Exception:
                 # One listener's fault is not the chat's, nor the others'.
-                _logger.exception("A listener failed on %s", event.type)
+                # Its first is told as an error: what fails once mostly fails on every event.
+                level = logging.DEBUG if self._failed else logging.ERROR
+                self._failed = True
+                _logger.log(level, "A listener failed on %s", event.type, exc_info=True)
             finally:
                 self._busy = False
 

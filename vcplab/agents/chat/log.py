@@ -25,6 +25,7 @@ from vcplab.core.errors import (
     StateError,
 )
 from vcplab.core.store import Store
+from vcplab.core.uncopied import Uncopied
 
 __all__ = ["HEADER", "ChatLog", "ChatRow", "ChatStore", "read_jsonl"]
 
@@ -66,7 +67,7 @@ class ChatRow:
     events: int
 
 
-class ChatStore:
+class ChatStore(Uncopied):
     """Chats in one SQLite file, or in memory.
 
     A fork is a parent and an offset: it copies nothing.
@@ -78,6 +79,8 @@ class ChatStore:
     Raises:
         SchemaMismatchError: The file is something else, or of a newer vcplab.
     """
+
+    _instead = "open its file again: ChatStore(path); from memory, save each chat: chat.save(path)"
 
     def __init__(self, path: str | Path | None = None, *, read_only: bool = False) -> None:
         options: dict[str, Any] = {"schema": _SCHEMA, "version": _VERSION, "tables": _TABLES}
@@ -252,12 +255,7 @@ class ChatLog:
             InvalidInputError: The facts are not JSON-able.
             StateError: Somebody else has written into the chat.
         """
-        if self.store.read_only:
-            raise ReadOnlyError(
-                "This chat belongs to another process and is read-only here.",
-                where=self.chat,
-                next_step="fork it into a store of your own: chat.fork(store=vl.ChatStore())",
-            )
+        self.require_writable()
         rows: list[tuple[int, str, str, str | None, float]] = []
         events: list[ChatEvent] = []
         moment = time.isoformat()
@@ -293,6 +291,19 @@ class ChatLog:
             ) from error
         self.events += events
         return events
+
+    def require_writable(self) -> None:
+        """Refuse what would be written into another process's chat.
+
+        Raises:
+            ReadOnlyError: The store is read-only.
+        """
+        if self.store.read_only:
+            raise ReadOnlyError(
+                "This chat belongs to another process and is read-only here.",
+                where=self.chat,
+                next_step="fork it into a store of your own: chat.fork(store=vl.ChatStore())",
+            )
 
     def to_jsonl(self) -> str:
         """The canonical log."""

@@ -19,6 +19,8 @@ _CHOICES: Final[Mapping[str, tuple[str | None, ...]]] = {
     "tool_style": ("text", "native"),
 }
 
+_COUNTS: Final = {"max_speakers": 1, "handoff_depth": 0, "handoff_budget": 0, "tool_rounds": 0}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatOptions:
@@ -77,20 +79,21 @@ class ChatOptions:
             words = [word for word in choices if word is not None]
             if value is not None or None not in choices:
                 checked_choice(value, words, name, f"{value!r} is no way of {name}.")
-        for name, least in (
-            ("max_speakers", 1),
-            ("handoff_depth", 0),
-            ("handoff_budget", 0),
-            ("tool_rounds", 0),
-            ("cooldown", 0),
+        for name, least in _COUNTS.items():
+            self._check_number(name, int, least, f"give a whole number from {least}")
+        self._check_number("cooldown", int | float, 0, "give seconds from 0")
+        for name, kind, lowest, step in (
+            ("call_timeout", int | float, 1e-9, "give seconds above 0, or None"),
+            ("temperature", int | float, 0, "give a number from 0, or None for the model's own"),
+            ("max_tokens", int, 1, "give a whole number from 1, or None for the model's own"),
         ):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
-                raise InvalidInputError(
-                    f"{name} cannot be {value!r}.",
-                    where=name,
-                    next_step=f"give a number from {least}",
-                )
+            if getattr(self, name) is not None:
+                self._check_number(name, kind, lowest, step)
+
+    def _check_number(self, name: str, kind: Any, least: float, step: str) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, kind) or not value >= least:
+            raise InvalidInputError(f"{name} cannot be {value!r}.", where=name, next_step=step)
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> tuple[ChatOptions, dict[str, Any]]:

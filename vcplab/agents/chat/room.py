@@ -34,6 +34,7 @@ from vcplab.core.clock import current_clock
 from vcplab.core.errors import InvalidInputError, NotFoundError, StateError
 from vcplab.core.events import Subscription
 from vcplab.core.settings import get_settings
+from vcplab.core.uncopied import Uncopied
 from vcplab.models.chat.choosing import as_chat_model
 from vcplab.models.chat.ledger import Ledger, Price, PriceTable
 from vcplab.prompt.placeholders import VariableEngine
@@ -43,9 +44,10 @@ from vcplab.text.tokens import Tokenizer
 __all__ = ["Room"]
 
 
-class Room:
+class Room(Uncopied):
     """Who takes part in a chat, and its log; see `GroupChat`, which drives it."""
 
+    _instead = "take another way from here with chat.fork(), or keep it with chat.save(path)"
     options: ChatOptions
     id: str
 
@@ -78,20 +80,23 @@ class Room:
                     where=self.id,
                     next_step="open it: GroupChat.load(id, store=…), or give another id",
                 )
+        self._seed = _seed(apart.get("seed") if seed is None else seed)
         self._store.create(self.id, self.options.name, current_clock().now())
-        chosen = apart.get("seed") if seed is None else seed
-        self._seed = get_settings().seed if chosen is None else int(chosen)
-        self._begin(
-            ChatLog(self._store, self.id), policy, stop, model,
-            tools=tools, variables=variables, prices=prices, tokenizer=tokenizer,
-            approver=approver, shared=0,
-        )  # fmt: skip
-        tags = apart.get("member_tags") or {}
-        for agent in agents:
-            known = Agent.of(agent)
-            if known.id in tags or known.name in tags:
-                known = known.with_(keywords=tags.get(known.id, tags.get(known.name)))
-            self.add_agent(known)
+        try:
+            self._begin(
+                ChatLog(self._store, self.id), policy, stop, model,
+                tools=tools, variables=variables, prices=prices, tokenizer=tokenizer,
+                approver=approver, shared=0,
+            )  # fmt: skip
+            tags = apart.get("member_tags") or {}
+            for agent in agents:
+                known = Agent.of(agent)
+                if known.id in tags or known.name in tags:
+                    known = known.with_(keywords=tags.get(known.id, tags.get(known.name)))
+                self.add_agent(known)
+        except BaseException:
+            self._store.delete(self.id)  # nothing is left of a chat that cannot be
+            raise
 
     def _begin(
         self,
@@ -287,6 +292,16 @@ class Room:
 
     def _refuse_blocking(self, name: str) -> None:
         self._approvals.refuse_blocking(self.options.approve is not None, name)
+
+
+def _seed(given: Any) -> int:
+    if given is None:
+        return get_settings().seed
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise InvalidInputError(
+            f"{given!r} is no seed.", where="seed", next_step="give a whole number"
+        )
+    return given
 
 
 def _policy(mode: Any, apart: Mapping[str, Any]) -> Policy:

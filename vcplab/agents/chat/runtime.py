@@ -48,6 +48,7 @@ class Runtime(Rounds):
         self.paused = False
         self.lock = asyncio.Lock()
         self._inbox: deque[Said] = deque()
+        self._closing = False
         # What a process that was killed left to be done.
         self._unanswered: deque[ChatMessage] = deque()
         self._settled = not session.state.is_active
@@ -73,6 +74,7 @@ class Runtime(Rounds):
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if said.answered.done():
                 return said.answered.result()
+            self.require_open()
             self.halted = False
             if said in self._inbox:
                 self._inbox.remove(said)
@@ -206,7 +208,8 @@ class Runtime(Rounds):
             return said[-1] if said else None
 
     def require_active(self) -> None:
-        """Refuse what a chat can only do while it is going on."""
+        """Refuse what a chat can only do while it is going on, before it costs anything."""
+        self.session.log.require_writable()
         if self.session.state.is_active:
             return
         ended = self.status == "ended"
@@ -216,11 +219,24 @@ class Runtime(Rounds):
             next_step="chat.start() goes on" if ended else 'chat.start("a topic")',
         )
 
+    def require_open(self) -> None:
+        """Refuse to drive while the chat is being closed."""
+        if self._closing:
+            raise StateError(
+                "The chat was closed meanwhile.",
+                where=self.session.log.chat,
+                next_step="open it again, e.g. lab.chats[…]",
+            )
+
     async def quiet(self) -> None:
-        """Interrupt what is going on, and wait until nobody drives."""
-        self.interrupt()
-        async with self.lock:
-            pass
+        """Interrupt what is going on, turn away who waits, and wait until nobody drives."""
+        self._closing = True
+        try:
+            self.interrupt()
+            async with self.lock:
+                pass
+        finally:
+            self._closing = False
 
     async def finish(self, reason: str, kind: str, summary: str) -> None:
         """Interrupt what is going on, and end the chat."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from vcplab.agents.chat.options import ChatOptions
 from vcplab.agents.chat.prompts import PromptBuilder
@@ -23,14 +24,15 @@ class Setting:
         tools: The tools; None for none.
         variables: Resolves placeholders in prompts; None to leave them.
         time_left: Seconds until a time limit ends the chat; None without one.
-        allow: Asks a person: kind, agent id and text; None where nobody has to be asked.
+        allow: Asks a person: kind, agent id and text; gives ``approved`` and perhaps ``why``. None
+            where nobody has to be asked.
     """
 
     options: ChatOptions
     prompts: PromptBuilder
     tools: ToolBox | None = None
     variables: VariableEngine | None = None
-    allow: Callable[[str, str, str], Awaitable[bool]] | None = None
+    allow: Callable[[str, str, str], Awaitable[Mapping[str, Any]]] | None = None
     time_left: Callable[[], float | None] = lambda: None
 
 

@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from vcplab.agents._identity import folded_name
 from vcplab.agents.chat.message import USER, ChatMessage
 from vcplab.core.display import html_table, style_block
+from vcplab.core.display.cells import showable
 from vcplab.protocol.results import TextPart, ToolResult, parse_tool_results
 
 if TYPE_CHECKING:
@@ -27,6 +29,13 @@ _STEPS = (
     "conflict:detected", "timeout", "chat:start", "chat:end", "message:removed", "mode:changed",
 )  # fmt: skip
 
+#: How a reply that is not whole is marked, by what the model said of its end.
+_FINISHES = {
+    None: "broken off: the model never said that it was done",
+    "length": "cut off: the limit of tokens was reached",
+    "content_filter": "cut off by a filter",
+}
+
 
 def messages_frame(chat: Room) -> pd.DataFrame:
     """The messages of a chat, one row each.
@@ -41,9 +50,10 @@ def messages_frame(chat: Room) -> pd.DataFrame:
     """
     import pandas as pd
 
+    apart = _apart(chat)
     rows = [
         (
-            m.id, m.round, m.turn, m.agent_id, m.agent_name, m.type, m.content, m.reason,
+            m.id, m.round, m.turn, m.agent_id, _name(m, apart), m.type, m.content, m.reason,
             list(m.mentions), None if m.visible_to is None else sorted(m.visible_to),
             m.usage.input_tokens, m.usage.output_tokens, m.usage.estimated,
             m.finish_reason, m.interrupted, m.time,
@@ -65,7 +75,7 @@ def timeline_frame(chat: Room) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows, current = [], 0
+    rows, current, apart = [], 0, _apart(chat)
     reasons = {message.id: message.reason for message in chat.messages}
     for event in chat.events:
         if event.type == "round:start":
@@ -79,7 +89,7 @@ def timeline_frame(chat: Room) -> pd.DataFrame:
         rows.append(
             (
                 event.seq, event.moment, event.type, current,
-                None if agent is None else chat.state.name_of(agent),
+                None if agent is None else apart.get(agent) or chat.state.name_of(agent),
                 _what(chat, event.type, event.data), reasons.get(f"m{event.seq}", ""),
                 usage[0], usage[1], event.seconds,
             )
@@ -137,10 +147,11 @@ def positions_frame(chat: Room) -> pd.DataFrame:
     """
     import pandas as pd
 
+    apart = _apart(chat)
     rows = [
         (
             event.data.get("round"),
-            chat.state.name_of(str(event.agent_id)),
+            apart.get(str(event.agent_id)) or chat.state.name_of(str(event.agent_id)),
             event.data.get("stance"),
             event.data.get("confidence"),
             event.data.get("reason", ""),
@@ -154,6 +165,9 @@ def positions_frame(chat: Room) -> pd.DataFrame:
 def markdown(chat: Room) -> str:
     """A chat as a document: what was said stands as quoted text, so that none of it is markup.
 
+    Replies that are private, were interrupted or are not whole are marked; control characters
+    are replaced by U+FFFD.
+
     Args:
         chat: The chat.
     """
@@ -161,8 +175,9 @@ def markdown(chat: Room) -> str:
     lines = [f"# {_inert(chat.name)}", ""]
     if state.topic:
         lines += [f"Topic: {_inert(state.topic)}", ""]
+    apart = _apart(chat)
     lines += [
-        f"- **{_inert(agent.display_name)}** ({agent.role})"
+        f"- **{_inert(apart.get(agent.id, agent.display_name))}** ({agent.role})"
         + (f": {_inert(agent.description)}" if agent.description else "")
         for agent in chat.agents
     ]
@@ -173,9 +188,8 @@ def markdown(chat: Room) -> str:
         if message.round != shown:
             shown = message.round
             lines += ["", f"## Round {shown}"]
-        private = "" if message.visible_to is None else " (private)"
-        cut = " (interrupted)" if message.interrupted else ""
-        lines += ["", f"**{_inert(message.agent_name)}**{private}{cut}", ""]
+        marks = "".join(f" ({mark})" for mark in _marks(message))
+        lines += ["", f"**{_inert(_name(message, apart))}**{marks}", ""]
         lines += [f"> {_inert(line)}" for line in message.content.split("\n")]
     end = next((e for e in reversed(chat.events) if e.type == "chat:end"), None)
     if end is not None and not state.is_active:
@@ -231,16 +245,20 @@ def html(chat: Room, limit: int = 30) -> str:
         limit: How many rows at most; turns that gave nothing have one too.
     """
     said = {m.id: m for m in chat.messages if m.is_public}
+    apart = _apart(chat)
     rows: list[tuple[str, str, str]] = []
     for event in reversed(chat.events):
         if len(rows) >= limit:
             break
         message = said.get(f"m{event.seq}")
         if message is not None:
-            rows.append((_who(message), message.content, message.reason))
+            marks = ", ".join(_marks(message))
+            who = _name(message, apart) + (f" ({marks})" if marks else "")
+            rows.append((who, message.content, message.reason))
         elif event.type == "agent:silent":
             # A turn that gave nothing is shown too, or a chat whose model fails looks empty.
-            name = chat.state.name_of(event.data["agent"])
+            agent = event.data["agent"]
+            name = apart.get(agent) or chat.state.name_of(agent)
             rows.append((name, "", _what(chat, event.type, event.data)))
     caption = f"{chat.name}: {chat.mode}, {chat.status}"
     if len(rows) >= limit and len(said) > limit:
@@ -248,18 +266,37 @@ def html(chat: Room, limit: int = 30) -> str:
     return style_block() + html_table(["who", "said", "why"], rows[::-1], caption=caption)
 
 
-def _who(message: ChatMessage) -> str:
-    marks = [
-        word
-        for word, holds in (
-            ("private", message.visible_to is not None),
-            ("interrupted", message.interrupted),
-        )
-        if holds
-    ]
-    return message.agent_name + (f" ({', '.join(marks)})" if marks else "")
+def _marks(message: ChatMessage) -> list[str]:
+    """What a reader has to know of a message besides its text."""
+    finish = message.finish_reason
+    marks = {
+        "private": message.visible_to is not None,
+        "interrupted": message.interrupted,
+        _FINISHES.get(finish, "broken off"): not message.interrupted and finish in _FINISHES,
+    }
+    return [mark for mark, holds in marks.items() if holds]
+
+
+def _apart(chat: Room) -> dict[str, str]:
+    """By id, the names of agents that are called as somebody before them, told apart."""
+    taken = {folded_name(chat.state.name_of(USER))}
+    found: dict[str, str] = {}
+    for agent in chat.agents:
+        name, number = agent.display_name, 1
+        while folded_name(name) in taken:
+            number += 1
+            name = f"{agent.display_name} ({number})"
+        taken.add(folded_name(name))
+        if number > 1:
+            found[agent.id] = name
+    return found
+
+
+def _name(message: ChatMessage, apart: Mapping[str, str]) -> str:
+    return apart.get(message.agent_id, message.agent_name)
 
 
 def _inert(text: str) -> str:
-    """Text in Markdown that stays text."""
-    return re.sub(r"([\\`*_{}\[\]()#+!|<>~&$-])", r"\\\1", text.replace("\r", ""))
+    """Text in Markdown that stays text, without control characters."""
+    text = showable(text.replace("\r", ""))
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>~&$-])", r"\\\1", text)

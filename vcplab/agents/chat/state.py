@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
 
 from vcplab.agents.agent import Agent
 from vcplab.agents.chat.decision import Decision
@@ -34,7 +34,7 @@ class Mark:
     seconds: float = 0.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class ChatState:
     """The fold of a chat's events; policies and stopping conditions read it and change nothing.
 
@@ -123,6 +123,22 @@ class ChatState:
     def last_speaker(self) -> str | None:
         """Id of the agent that took the latest turn."""
         return max(self.last_turn, key=self.last_turn.__getitem__, default=None)
+
+    def snapshot(self) -> Self:
+        """The state as it is now, which later events do not change."""
+        copied = replace(self)
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, list | dict):
+                setattr(copied, one.name, value.copy())
+        return copied
+
+    def __repr__(self) -> str:
+        status = "active" if self.is_active else "not active"
+        return (
+            f"<ChatState {self.mode}, {status}: {len(self.agents)} agents, "
+            f"{len(self.messages)} messages, round {self.round}, {self.turns} turns>"
+        )
 
     def audience_of(self, who: str) -> frozenset[str] | None:
         """Ids of those to whom an agent's next turn is private; None for a public one."""

@@ -28,6 +28,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
 def rounds(n: int) -> StopCondition:
     """Stop when ``n`` rounds are over.
 

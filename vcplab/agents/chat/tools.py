@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from vcplab.agents.agent import Agent
+from vcplab.agents.chat.window import cut_middle
 from vcplab.core.errors import StateError, VCPError
 from vcplab.plugins.handling import Handled
 from vcplab.protocol.completions import ChatReply
 from vcplab.protocol.messages import Message, ToolCall
 from vcplab.protocol.requests import ParsedAnswer, VCPProtocolParser
 from vcplab.protocol.results import TextPart, ToolResult
+from vcplab.text.tokens import Tokenizer
 
 __all__ = [
+    "INTERRUPTED_TOOL",
+    "LAST_CALL",
     "NoTools",
     "Requests",
     "ToolBox",
     "answer_messages",
+    "calls_data",
+    "clipped",
     "find_requests",
     "native_definitions",
     "perform_requests",
@@ -27,6 +33,18 @@ __all__ = [
 ]
 
 _PARSER = VCPProtocolParser()
+
+#: What a model is told of a tool during which the process ended.
+INTERRUPTED_TOOL: Final = (
+    "The chat was broken off while this ran; whether it took effect is not known."
+)
+#: What a model is told with the last results of a turn.
+LAST_CALL: Final = Message(
+    "user", "These were the last tool calls of this turn: further ones are not run. Answer now."
+)
+_CUT: Final = "\n[… cut here: the result has {length:,} characters …]\n"
+# Characters at either end of a huge text that are looked at, per token that may be shown.
+_PER_TOKEN: Final = 16
 
 
 class ToolBox(Protocol):
@@ -168,6 +186,39 @@ def answer_messages(
             for call, text in zip(native, texts, strict=False)
         ),
     )
+
+
+def clipped(texts: Sequence[str], budget: int | None, tokenizer: Tokenizer) -> list[str]:
+    """What a model is shown of results that are too large: their ends, and how long they are.
+
+    Args:
+        texts: The results of one request.
+        budget: Tokens of all of them together; None for no limit.
+        tokenizer: What counts them.
+    """
+    if budget is None or not texts:
+        return list(texts)
+    most = max(1, budget // len(texts))
+    return [_clipped(text, most, tokenizer) for text in texts]
+
+
+def _clipped(text: str, budget: int, tokenizer: Tokenizer) -> str:
+    if len(text) <= budget // 4:  # no token is shorter than a byte
+        return text
+    mark = _CUT.format(length=len(text))
+    end = budget * _PER_TOKEN
+    # Nobody counts the tokens of millions of characters of which some thousand are shown.
+    near = text if len(text) <= 2 * end else f"{text[:end]}{mark}{text[-end:]}"
+    return cut_middle(near, budget, tokenizer, mark) or mark.strip()
+
+
+def calls_data(calls: Sequence[ToolCall]) -> list[dict[str, str]]:
+    """Native calls as the log keeps them.
+
+    Args:
+        calls: The calls.
+    """
+    return [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in calls]
 
 
 def _arguments(call: ToolCall) -> Any:

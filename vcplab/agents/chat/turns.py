@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from vcplab.agents.agent import Agent
-from vcplab.agents.chat.calls import BrokenCall, call_model
+from vcplab.agents.chat.calls import BrokenCall, call_model, streamer
 from vcplab.agents.chat.decision import Decision
 from vcplab.agents.chat.events import ChatEvent
 from vcplab.agents.chat.fold import error_data, usage_data
@@ -18,8 +18,12 @@ from vcplab.agents.chat.mentions import find_mentions
 from vcplab.agents.chat.session import Session
 from vcplab.agents.chat.setting import Setting, call_seed
 from vcplab.agents.chat.tools import (
+    INTERRUPTED_TOOL,
+    LAST_CALL,
     Requests,
     answer_messages,
+    calls_data,
+    clipped,
     find_requests,
     native_definitions,
     perform_requests,
@@ -35,12 +39,9 @@ from vcplab.protocol.requests import VCPProtocolParser
 __all__ = ["Turn"]
 
 _PARSER: Final = VCPProtocolParser()
-_INTERRUPTED_TOOL: Final = (
-    "The chat was broken off while this ran; whether it took effect is not known."
-)
 
 #: What a turn that is answered from the log cannot find out again.
-_KEPT: Final = ("interrupted", "left", "name", "seen", "spoke_for")
+_KEPT: Final = ("interrupted", "left", "name", "seen", "spoke_for", "tools_refused")
 
 Emit = Callable[[str, Mapping[str, Any], float], object]
 
@@ -140,11 +141,14 @@ class Turn:
                     return
             is_over = known is not None and known.type == "agent:speak"
             requests = None
-            if self._setting.tools is not None and not is_over and step < options.tool_rounds:
+            if self._setting.tools is not None and not is_over:
                 requests = find_requests(reply, agent)
-            if requests is None:
-                flags = {} if known is None else known.data
-                self._spoken(reply, seconds, {k: flags[k] for k in _KEPT if k in flags})
+            if requests is None or step >= options.tool_rounds:
+                told = {} if known is None else known.data
+                flags = {name: told[name] for name in _KEPT if name in told}
+                if requests is not None:
+                    flags["tools_refused"] = len(requests.calls)
+                self._spoken(reply, seconds, flags)
                 return
             self._called(reply, requests, seconds, known)
             texts = await self._performed(reply, requests)
@@ -156,7 +160,10 @@ class Turn:
                 # Everything was fired and reported (archery): the turn is over.
                 self._spoken(replace(reply, text=requests.text), 0.0, {}, paid=True)
                 return
-            extra += answer_messages(reply.text, requests.native, texts)
+            shown = clipped(texts, options.prompt.window_tokens, self._setting.prompts.tokenizer)
+            extra += answer_messages(reply.text, requests.native, shown)
+            if step + 1 == options.tool_rounds:
+                extra += (LAST_CALL,)
 
     def _is_known_silent(self) -> bool:
         """Whether the log says that the turn ended here; said again then."""
@@ -207,20 +214,8 @@ class Turn:
         """Publishes pieces, echoed heads left out; None where nobody listens."""
         if not self._session.bus.has_subscribers(ChatEvent):
             return None
-        stripper = self._stripper()
         facts = {"agent": self.agent.id, "turn": self.number}
-        tell = self._session.tell
-
-        def stream(piece: ChatPiece) -> None:
-            chunk = stripper.feed(piece.text) if piece.text else ""
-            if piece.finish_reason is not None:
-                chunk += stripper.finish()
-            if chunk:
-                tell("agent:stream", {**facts, "chunk": chunk})
-            if piece.reasoning:
-                tell("agent:stream", {**facts, "chunk": "", "reasoning": piece.reasoning})
-
-        return stream
+        return streamer(self._session.tell, self._stripper(), facts)
 
     def _stripper(self) -> HeadStripper:
         state, agent = self._session.state, self.agent
@@ -243,10 +238,7 @@ class Turn:
         """Log a call that is not the turn's last, and what is about to run."""
         data: dict[str, Any] = {"agent": self.agent.id, "text": reply.text}
         if requests.native:
-            data["calls"] = [
-                {"id": call.id, "name": call.name, "arguments": call.arguments}
-                for call in requests.native
-            ]
+            data["calls"] = calls_data(requests.native)
         if reply.finish_reason != "stop":
             data["finish"] = reply.finish_reason
         data |= {**self._audience(), **usage_data(reply.usage)}
@@ -278,7 +270,7 @@ class Turn:
             if not self._journal.logged:
                 return None
             # Not run again: a tool may have had its effect before the process ended.
-            texts = [_INTERRUPTED_TOOL] * max(1, len(requests.native))
+            texts = [INTERRUPTED_TOOL] * max(1, len(requests.native))
         else:
             texts = await perform_requests(reply, requests, self._setting.tools)
         self._note(
@@ -289,15 +281,13 @@ class Turn:
         return texts
 
     async def _allowed(self, kind: str, text: str, known: ChatEvent | None) -> bool:
+        facts: Mapping[str, Any] = {"approved": True}
         if known is not None:
-            allowed = bool(known.data["approved"])
-        else:
-            ask = self._setting.allow
-            allowed = True if ask is None else await ask(kind, self.agent.id, text)
-        self._note(
-            "approval", {"agent": self.agent.id, "kind": kind, "approved": allowed}, known=known
-        )
-        return allowed
+            facts = {name: known.data[name] for name in ("approved", "why") if name in known.data}
+        elif self._setting.allow is not None:
+            facts = await self._setting.allow(kind, self.agent.id, text)
+        self._note("approval", {"agent": self.agent.id, "kind": kind, **facts}, known=known)
+        return bool(facts["approved"])
 
     # --- what is logged -----------------------------------------------------------------------
 
@@ -334,7 +324,8 @@ class Turn:
         spoke_for = stripper.spoke_for
         if not text:
             why = "interrupted" if flags.get("interrupted") else "empty"
-            self._silent(why, None if paid else reply.usage, seconds)
+            refused = flags.get("tools_refused", 0)
+            self._silent(why, None if paid else reply.usage, seconds, refused=refused)
             return
         state = self._session.state
         data: dict[str, Any] = {"agent": self.agent.id, "text": text, **self._audience()}
@@ -383,13 +374,21 @@ class Turn:
         self._silent("failed", broken.reply.usage, broken.seconds, broken.reply.text)
 
     def _silent(
-        self, why: str, usage: Usage | None = None, seconds: float = 0.0, partial: str = ""
+        self,
+        why: str,
+        usage: Usage | None = None,
+        seconds: float = 0.0,
+        partial: str = "",
+        *,
+        refused: int = 0,
     ) -> None:
         data: dict[str, Any] = {"agent": self.agent.id, "why": why}
         if self.failure is not None:
             data["error"] = error_data(self.failure)
         if partial:
             data["partial"] = partial
+        if refused:
+            data["tools_refused"] = refused
         if usage is not None and usage.total_tokens:
             data |= usage_data(usage)
         if self.left is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -12,6 +13,13 @@ from vcplab.core.errors import InvalidInputError
 from vcplab.core.redaction import is_secret_name
 from vcplab.protocol.completions import ChatRequest
 from vcplab.protocol.messages import Message
+
+# What VCP writes into a result, as such or as JSON within JSON (facts/vcp-protocol §2).
+_MOMENT = re.compile(
+    r'(\\{0,3}"timestamp\\{0,3}"\s*:\s*\\{0,3}")'
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d"
+    r'(\\{0,3}")'
+)
 
 
 def canonical_request(request: ChatRequest) -> dict[str, Any]:
@@ -62,6 +70,9 @@ def canonical_request(request: ChatRequest) -> dict[str, Any]:
 def request_key(request: ChatRequest | Mapping[str, Any]) -> str:
     """The SHA-256 of a request, the same in every process.
 
+    The ``timestamp`` of VCP's tool results counts as nothing, so that a recorded chat with tools
+    is known again on another day.
+
     Args:
         request: The request, or its canonical form.
 
@@ -70,7 +81,18 @@ def request_key(request: ChatRequest | Mapping[str, Any]) -> str:
     """
     if isinstance(request, ChatRequest):
         request = canonical_request(request)
-    return sealed(request)
+    messages = [_timeless(message) for message in request.get("messages", ())]
+    return sealed({**request, "messages": messages} if messages else request)
+
+
+def _timeless(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A message without the moments in tools' results."""
+    content = message.get("content")
+    if message.get("role") == "assistant" or not isinstance(content, str):
+        return message
+    if "timestamp" not in content:
+        return message
+    return {**message, "content": _MOMENT.sub(r"\1\2", content)}
 
 
 def _canonical_message(message: Message) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from vcplab.core.display import html_table, plain_table, style_block
 from vcplab.core.errors import InvalidInputError
+from vcplab.core.uncopied import Uncopied
 from vcplab.models.chat.prices import Price, PriceTable
 from vcplab.protocol.messages import Usage
 
@@ -106,13 +107,15 @@ class _Sum:
             self.estimated_tokens += usage.total_tokens
 
 
-class Ledger:
+class Ledger(Uncopied):
     """The calls of a chat, in their order; safe to use from several threads.
 
     Args:
         entries: Calls to begin with.
         prices: The price list; None where money does not matter.
     """
+
+    _instead = "make one of its entries: Ledger(ledger.entries, ledger.prices)"
 
     def __init__(
         self, entries: Iterable[LedgerEntry] = (), prices: PriceTable | None = None

@@ -115,6 +115,7 @@ class OpenAIChat:
         self.extra: Mapping[str, Any] = dict(extra or {})
         self._headers = checked_headers(headers or {})
         self._name = name
+        self.is_traced = True  # by a span of its own; a chat opens one for models that have none
         self._state = State()
         check_number("timeout", timeout, above=0.0)
         check_number("first_token_timeout", first_token_timeout, above=0.0)
@@ -126,8 +127,6 @@ class OpenAIChat:
         if max_tokens is not None:
             check_count("max_tokens", max_tokens, least=1)
         encoded(self.extra)
-
-    is_traced = True  # by a span of its own; a chat opens one for models that have none
 
     @property
     def name(self) -> str:

@@ -18,6 +18,7 @@ from vcplab.core import errors
 from vcplab.core.errors import InvalidInputError, NotFoundError, VCPError, VCPErrorCode
 from vcplab.core.names import checked_choice
 from vcplab.core.redaction import Redactor
+from vcplab.core.uncopied import Uncopied
 from vcplab.models.chat import failures
 from vcplab.models.chat._nearest import first_difference, nearest
 from vcplab.models.chat.failures import ModelError
@@ -51,7 +52,7 @@ class _Slot:
     done: bool = False
 
 
-class Recorded:
+class Recorded(Uncopied):
     """Answers from a recording; a stand-in that understands nothing of what it is asked.
 
     ::
@@ -60,8 +61,8 @@ class Recorded:
         model = Recorded("chat.jsonl")                               # answers from the file
 
     A request is known by the SHA-256 of what decides on its answer: messages, tools, schema,
-    sampling options, agent and purpose. The same request asked again gets its next answer. Pieces
-    come with their boundaries, and a recorded failure is raised again as the same class.
+    sampling options, agent and purpose, but not the times in tools' results. Asked again it gets
+    its next answer. Pieces come with their boundaries, and a recorded failure is raised again.
 
     Args:
         path: The recording (see `vcplab.models.chat.recording`).
@@ -81,6 +82,8 @@ class Recorded:
         SchemaMismatchError: The file was written by another version.
         StateError: The file cannot be read, or holds another model's calls.
     """
+
+    _instead = "open the file again: Recorded(path), or take model.fresh()"
 
     def __init__(
         self,
@@ -314,7 +317,8 @@ class Recorded:
         raise self._missing(asked, key, [exchange.line for exchange in known])
 
     def _key(self, exchange: Exchange) -> _Key:
-        return self._place(exchange.request, exchange.key)
+        # An older file's key may count more.
+        return self._place(exchange.request, request_key(exchange.request))
 
     def _place(self, request: Mapping[str, Any], key: str) -> _Key:
         if self._match == "request":
@@ -336,7 +340,8 @@ class Recorded:
         if near is None:
             told, where = "the recording is empty", str(self.path)
         elif self._match == "order":
-            told, where = f"recorded are {self._kinds()}", str(self.path)
+            kinds = sorted({f"{one.agent!r} ({one.purpose})" for one in self._loaded})
+            told, where = f"recorded are {', '.join(kinds)}", str(self.path)
         else:
             where = f"{self.path}, line {near.line}"
             difference = first_difference(near.request, asked)
@@ -349,10 +354,6 @@ class Recorded:
             'match="order" for prompts that were edited.',
             details=details,
         )
-
-    def _kinds(self) -> str:
-        kinds = {f"{exchange.agent!r} ({exchange.purpose})" for exchange in self._loaded}
-        return ", ".join(sorted(kinds))
 
 
 _COLUMNS = [

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mappi
 from typing import Any, Literal, TypeAlias, cast
 
 from vcplab.core.errors import InvalidInputError, StateError
+from vcplab.core.uncopied import Uncopied
 from vcplab.models.chat.counting import estimate_usage
 from vcplab.protocol.completions import ChatPiece, ChatReply, ChatRequest
 from vcplab.protocol.messages import Usage
@@ -29,7 +30,7 @@ _WIDE = "\u3005-\u3007\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3"
 _WORDS = re.compile(rf"[{_WIDE}]\s*|[^\s{_WIDE}]+\s*|\s+")
 
 
-class Scripted:
+class Scripted(Uncopied):
     """A stand-in that replies by script; it understands nothing of what it is asked.
 
     ::
@@ -50,7 +51,8 @@ class Scripted:
     Args:
         replies: Replies in their order; or a mapping of an agent's id, of ``(agent, purpose)`` or
             of ``"*"`` (everyone else) to replies; or a function of the `ChatRequest`, possibly
-            ``async``, that returns one.
+            ``async``, that returns one. It runs on the library's loop: while it computes or sleeps,
+            every chat and the stop button wait, so what takes long awaits (``await to_worker(f)``).
         name: What tables and price lists call it.
         pieces: ``"words"``, ``"characters"``, ``"whole"``, or characters per piece.
         delay: Seconds before every piece.
@@ -59,6 +61,8 @@ class Scripted:
     Raises:
         InvalidInputError: An argument is of the wrong kind.
     """
+
+    _instead = "take model.fresh(): the same script from its first reply on"
 
     def __init__(
         self,

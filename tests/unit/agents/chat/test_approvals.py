@@ -194,15 +194,30 @@ def test_ending_while_somebody_is_waited_for():
     assert chat.pending_approvals == []
 
 
-def test_an_approver_that_fails_says_so_and_leaves_the_chat_usable():
+def test_an_approver_that_fails_allows_nothing_and_says_why():
     def approver(kind, agent, text):
-        raise InvalidInputError("I do not know.", where="approver")
+        if agent == "ann":
+            raise ValueError("I do not know.")
+        return True
 
-    chat = room("ann", approve="turns", approver=approver, on_error="raise")
-    with pytest.raises(InvalidInputError, match="I do not know"):
-        chat.run()
-    assert chat.status in ("idle", "ended")
-    assert len(chat) == 0
+    chat = room("ann", "bob", approve="turns", approver=approver)
+    assert chat.run().kind == "rounds"
+    assert texts(chat) == ["bob: bob speaks"]
+    refused, _ = logged(chat, "approval")
+    assert not refused["approved"]
+    assert "I do not know." in refused["why"]
+    assert chat.replay()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_an_approver_may_take_its_time(allowed):
+    async def approver(kind, agent, text):
+        await asyncio.sleep(0)
+        return allowed
+
+    chat = room("ann", approve="turns", approver=approver)
+    chat.run()
+    assert len(chat) == allowed
 
 
 def test_there_are_only_these_kinds_of_approval():

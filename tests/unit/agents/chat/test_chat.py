@@ -195,7 +195,7 @@ def test_tables_documents_and_values():
     line = chat.timeline()
     assert {"user:speak", "round:start", "agent:speak"} <= set(line["type"])
     document = chat.to_markdown()
-    assert "> # no heading" in document
+    assert "> \\# no heading" in document, "what was said is no markup"
     values = chat.to_json()
     assert [m["content"] for m in values["messages"]] == ["Hello", reply.text]
     info = chat.get_session_info()
@@ -250,11 +250,15 @@ def test_a_function_that_decides_nonsense_says_so():
     assert chat.step().agent_id == "ann"
 
 
-def test_a_function_that_fails_is_named():
+def test_a_function_that_fails_fails_as_it_is_and_the_chat_goes_on():
     def mine(state, message, rng):
-        raise KeyError("oops")
+        if not state.messages:
+            raise KeyError("oops")
+        return "bob"
 
     chat = room(mode=mine).start()
-    with pytest.raises(Exception, match="mine"):
+    with pytest.raises(KeyError, match="oops"):
         chat.step()
     assert chat.status == "idle"
+    assert not logged(chat, "round:start")
+    assert [m.agent_id for m in chat.say("now")] == ["bob"]

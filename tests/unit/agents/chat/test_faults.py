@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 from types import SimpleNamespace
@@ -10,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 import vcplab as vl
-from tests.support.chatting import Heard, logged, texts
+from tests.support.chatting import Heard, logged, texts, until
 from tests.support.faulty_endpoint import (
     DONE,
     FaultyEndpoint,
@@ -209,8 +208,7 @@ def test_an_answer_that_breaks_off_is_kept_apart_and_estimated(server, model):
 
 def test_all_who_speak_at_once_and_one_of_them_fails(server, model):
     async def by_agent(exchange):
-        while len(server.requests) < 3:  # they come together
-            await asyncio.sleep(0.001)
+        await until(lambda: len(server.requests) == 3)  # they come together
         name = "bob" if "bob" in json.dumps(exchange.body["messages"][-1:]) else "other"
         await (status(400, REFUSED) if name == "bob" else server.answers("fine"))(exchange)
 
@@ -409,4 +407,3 @@ def test_three_agents_of_a_real_server_agree_under_a_schema(tiny):
     assert not chat.ledger.usage.estimated
     assert chat.replay()
     model.close()
-

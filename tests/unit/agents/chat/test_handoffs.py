@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 import vcplab as vl
@@ -49,7 +51,7 @@ def test_who_waits_already_keeps_his_place():
 @pytest.mark.parametrize(("depth", "spoke"), [(0, 1), (1, 2), (2, 3), (3, 4)])
 def test_a_chain_ends_at_its_depth(depth, spoke):
     names = ("a1", "a2", "a3", "a4", "a5")
-    said = {name: [f"@{following} ?"] for name, following in zip(names, names[1:], strict=False)}
+    said = {name: [f"@{following} ?"] for name, following in itertools.pairwise(names)}
     chat = room(said, *names, handoff_depth=depth)
     assert who(chat.say("@a1 begin")) == list(names[:spoke])
     if depth:
@@ -116,9 +118,12 @@ def test_hand_offs_do_not_count_as_speakers_of_the_round():
 def test_those_who_speak_at_once_call_others_after_them():
     said = {"ann": ["@cat !"], "bob": ["@dan !"], "cat": ["c"], "dan": ["d"]}
     chat = room(said, concurrent=True)
-    assert who(chat.say("@ann @bob")) == ["ann", "bob", "dan", "cat"] or who(
-        chat.messages[1:]
-    ) == ["ann", "bob", "cat", "dan"]
+    assert who(chat.say("@ann @bob")) == ["ann", "bob", "dan", "cat"] or who(chat.messages[1:]) == [
+        "ann",
+        "bob",
+        "cat",
+        "dan",
+    ]
     assert len(logged(chat, "handoff")) == 2
     assert chat.replay()
 

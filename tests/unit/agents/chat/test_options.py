@@ -29,7 +29,7 @@ SEED_002 = {
     "allowFreeDiscussion": (False, "handoff_depth", 0),
     "contextSharing": ("partial", None, None),
     "memberTags": ({"ann": ["词"]}, None, None),
-    "inviteProm" + "ptTemplate": ("Now {{agentName}}.", None, None),
+    "invitePromptTemplate": ("Now {{agentName}}.", None, None),
     "groupPrompt": ("Be brief.", None, None),
     "showThinking": (False, "show_thinking", False),
 }
@@ -93,6 +93,10 @@ def test_an_option_that_does_not_exist_is_refused_with_those_that_do():
         {"call_timeout": -1},
         {"temperature": -1},
         {"max_tokens": 0},
+        {"max_speakers": 2.5},
+        {"model": 42},
+        {"model": {"model": "m", "what": 1}},
+        {"memberTags": {"ann": [[]], "bob": 7}},
     ],
 )
 def test_values_that_cannot_be_are_refused_before_anything_is_written(bad):
@@ -101,6 +105,14 @@ def test_values_that_cannot_be_are_refused_before_anything_is_written(bad):
         room(store=store, **bad)
     assert caught.value.where
     assert caught.value.next_step
+    assert store.rows() == []
+
+
+@pytest.mark.parametrize("agents", [["ann", "ann x", "ann"], ["user"], [3], [""]])
+def test_agents_that_cannot_be_leave_no_chat_behind(agents):
+    store = vl.ChatStore()
+    with pytest.raises(InvalidInputError):
+        vl.GroupChat([vl.Agent("dan"), *agents, vl.Agent("ann", id="2")], store=store)
     assert store.rows() == []
 
 
@@ -132,7 +144,9 @@ def test_member_tags_are_the_keywords_of_keyword_mode():
 def test_an_invitation_of_ones_own():
     model = vl.Scripted(["hm"])
     chat = room(
-        "ann", model=model, invite_prompt="现在轮到 {{VCPChatAgentName}} 在 {{currentTopic}} 上发言。"
+        "ann",
+        model=model,
+        invite_prompt="现在轮到 {{VCPChatAgentName}} 在 {{currentTopic}} 上发言。",
     ).start("茶")
     chat.step()
     assert model.requests[0].messages[-1].content == "现在轮到 ann 在 茶 上发言。"

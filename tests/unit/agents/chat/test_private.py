@@ -337,8 +337,7 @@ class Course:
 
     def go(self) -> None:
         here = list(self.chat.state.agents)
-        act = self.some(["say", "whisper", "whisper", "step", "step", "floor", "redo", "redo", "leave",
-                         "join", "mode", "pause", "fork", "load"])  # fmt: skip
+        act = self.some(ACTS)
         if act in ("say", "whisper"):
             self.owed = {}
             some = self.rng.sample(here, self.rng.randint(1, len(here)))
@@ -427,6 +426,10 @@ class Course:
                 self.audiences[message.id] = self.watch.facts[int(marks[0])].audience
 
 
+ACTS = (
+    *("say", "whisper", "whisper", "step", "step", "floor", "redo", "redo"),
+    *("leave", "join", "mode", "pause", "fork", "load"),
+)
 MODES = ("sequential", "mention", "random", "keyword", "natural", "selected", "consensus")
 
 
@@ -439,9 +442,7 @@ MODES = ("sequential", "mention", "random", "keyword", "natural", "selected", "c
     window=st.sampled_from([None, 2]),
     heads=st.booleans(),
 )
-def test_no_prompt_holds_what_its_agent_may_not_see(
-    seed, sharing, mode, concurrent, window, heads
-):
+def test_no_prompt_holds_what_its_agent_may_not_see(seed, sharing, mode, concurrent, window, heads):
     # The course is drawn by a generator of its own: drawn by hypothesis, most would be short.
     course = Course(
         random.Random(seed), sharing, mode,
@@ -463,7 +464,9 @@ def test_no_prompt_holds_what_its_agent_may_not_see(
 def test_the_oracle_itself_finds_a_leak():
     watch = Watch("partial", random.Random(0))
     secret = watch.mark("user", "user", frozenset({"ann"}))
-    request = SimpleNamespace(agent="bob", purpose="speak", messages=[SimpleNamespace(content=secret)])
+    request = SimpleNamespace(
+        agent="bob", purpose="speak", messages=[SimpleNamespace(content=secret)]
+    )
     watch.reply(request)
     assert len(watch.leaks) == 1
     request.agent = "ann"

@@ -313,7 +313,7 @@ def test_a_listener_that_fails_harms_nobody(caplog: pytest.LogCaptureFixture) ->
     broadcast.publish(event("agent:join"))
     broadcast.publish(event("chat:start"))
     assert heard == ["agent:join", "chat:start"]
-    assert caplog.text.count("A listener failed") == 2
+    assert caplog.text.count("A listener failed") == 1  # the first is told, the others at DEBUG
 
 
 def test_events_of_many_threads_come_one_at_a_time_and_none_is_lost() -> None:

@@ -8,7 +8,7 @@ import json
 import pytest
 
 import vcplab as vl
-from tests.support.chatting import logged, prompt, texts
+from tests.support.chatting import logged, prompt, texts, until
 from vcplab.core.errors import InvalidInputError
 from vcplab.core.loop import run
 from vcplab.plugins.handling import Handled
@@ -278,8 +278,7 @@ def test_who_joins_while_a_tool_runs_does_not_disturb_a_replay():
 
     async def go():
         running = asyncio.ensure_future(chat.arun(rounds=1))
-        while not logged(chat, "tool:call"):
-            await asyncio.sleep(0)
+        await until(lambda: logged(chat, "tool:call"))
         chat.add_agent("bob")
         chat.set_topic("another one")
         gate.set()

@@ -252,9 +252,7 @@ def test_everybody_can_be_mentioned():
 
 def test_speakers_at_once_do_not_see_each_other_and_are_logged_in_order():
     slow, quick = Gate("slow "), vl.Scripted(["quick"] * 9)
-    chat = room(
-        vl.Agent("ann", model=slow), vl.Agent("bob", model=quick), concurrent=True
-    ).start()
+    chat = room(vl.Agent("ann", model=slow), vl.Agent("bob", model=quick), concurrent=True).start()
     heard = Heard(chat)
 
     async def go():

@@ -35,3 +35,7 @@ __all__ = [
     "as_policy",
     "tally",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
