@@ -78,8 +78,7 @@ class Subscription:
         self, bus: EventBus, event_type: type[Event], handler: Callable[[Any], object]
     ) -> None:
         self._bus = bus
-        self._closed = False
-        self._failed = False
+        self._closed = self._failed = False
         self.event_type = event_type
         self.handler = handler
 
@@ -174,9 +173,8 @@ class EventBus:
     def publish(self, event: Event) -> None:
         """Remember an event and hand it to every matching handler, in order of subscription.
 
-        A handler that raises is reported as a ``HandlerFailed`` event; the others run. Its first
-        failure is logged as an error, later ones at the level DEBUG.
-        KeyboardInterrupt and its like are raised again, after the others have run.
+        A handler that raises is reported as a ``HandlerFailed`` event and, the first time, logged
+        (later at DEBUG); the others run. KeyboardInterrupt and its like are raised again after them.
 
         Args:
             event: The event.
@@ -221,16 +219,9 @@ class EventBus:
 
     def _report(self, event: Event, subscription: Subscription, error: Exception) -> None:
         name = _name_of(subscription.handler)
-        first, subscription._failed = not subscription._failed, True
-        # What fails once mostly fails on every event: one traceback says it.
-        _logger.log(
-            logging.ERROR if first else logging.DEBUG,
-            "handler %s failed on %s",
-            name,
-            type(event).__name__,
-            exc_info=error,
-            stacklevel=2,
-        )
+        log = _logger.debug if subscription._failed else _logger.error
+        subscription._failed = True
+        log("handler %s failed on %s", name, type(event).__name__, exc_info=error, stacklevel=2)
         # A handler of failures that fails itself is only logged, or there would be no end.
         if not isinstance(event, HandlerFailed):
             failure = HandlerFailed(

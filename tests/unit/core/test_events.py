@@ -129,9 +129,30 @@ def test_a_failing_handler_of_failures_ends_there(caplog: pytest.LogCaptureFixtu
         raise RuntimeError(type(event).__name__)
 
     bus.subscribe(Event, broken)
-    bus.publish(Left())
+    with caplog.at_level("DEBUG", logger="vcplab.core.events"):
+        bus.publish(Left())
     assert [type(event) for event in bus.history()] == [Left, HandlerFailed]
-    assert len(caplog.records) == 2
+    assert [record.levelname for record in caplog.records] == ["ERROR", "DEBUG"]
+
+
+def test_each_handler_that_fails_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    bus = EventBus()
+
+    def broken(event: Event) -> None:
+        raise RuntimeError("again")
+
+    first = bus.subscribe(Left, broken)
+    failures: list[HandlerFailed] = []
+    bus.subscribe(HandlerFailed, failures.append)
+    for _ in range(3):
+        bus.publish(Left())
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert caplog.records[0].exc_info
+    assert len(failures) == 3, "those who listen for failures hear of each"
+    first.close()
+    bus.subscribe(Left, broken)
+    bus.publish(Left())
+    assert len(caplog.records) == 2, "another subscription speaks for itself"
 
 
 def test_an_exception_without_text_is_still_reported() -> None:

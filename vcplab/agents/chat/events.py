@@ -27,7 +27,8 @@ LOGGED_EVENTS: Final[Mapping[str, str]] = {
     "round:start": "who speaks in this round: round, speakers (agent, priority, reason, action)",
     "round:end": "the round is over: round, cut where it was broken off",
     "handoff": "an agent's words call others: agent, speakers, refused",
-    "agent:speak": "an agent says something: agent, text, usage, seen (last event it knew), left",
+    "agent:speak": "an agent says something: agent, text, usage, seen (last event it knew), left, "
+    "tools_refused",
     "agent:silent": "an agent's turn gave nothing: agent, why, error",
     "model:call": "a model call that is not a turn's last: agent, purpose, text, usage",
     "tool:call": "a tool is about to run: agent, tool, arguments",
@@ -40,7 +41,7 @@ LOGGED_EVENTS: Final[Mapping[str, str]] = {
     "message:removed": "a message was taken back: message, why",
     "mode:changed": "another speaking mode: mode",
     "topic:updated": "another topic: topic",
-    "approval": "a person allowed or refused something: kind, agent, approved",
+    "approval": "a person allowed or refused something: kind, agent, approved, why",
 }
 
 #: Types that are published and not logged.

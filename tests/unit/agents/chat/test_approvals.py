@@ -223,3 +223,46 @@ def test_an_approver_may_take_its_time(allowed):
 def test_there_are_only_these_kinds_of_approval():
     with pytest.raises(InvalidInputError, match="no way of approve"):
         room(approve="everything")
+
+
+def test_an_approver_may_be_asynchronous():
+    async def allows(kind, agent, text):
+        await asyncio.sleep(0)
+        return agent == "bob"
+
+    chat = room(approve="turns", approver=allows)
+    chat.run()
+    assert texts(chat) == ["bob: bob speaks"]
+    chat = room(approve="turns", approver=lambda *asked: allows(*asked))
+    chat.run()
+    assert texts(chat) == ["bob: bob speaks"]
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("1/0"), StopIteration("none")])
+def test_an_approver_that_fails_allows_nothing_and_the_log_says_why(error, caplog):
+    def fails(kind, agent, text):
+        raise error
+
+    chat = room(approve="turns", approver=fails)
+    assert chat.run().kind == "rounds"
+    assert texts(chat) == []
+    told = logged(chat, "approval")
+    assert [data["approved"] for data in told] == [False, False]
+    assert all(str(error) in data["why"] or "StopIteration" in data["why"] for data in told)
+    assert [data["why"] for data in logged(chat, "agent:silent")] == ["denied", "denied"]
+    assert not chat.state.in_round
+    assert "The approver failed" in caplog.text
+    assert chat.replay()
+
+
+def test_a_tool_that_an_approver_could_not_decide_on_does_not_run():
+    box = Box()
+    model = vl.Scripted([asks(at="sky"), "Then not."])
+    chat = room(
+        "ann", model=model, tools=box, approve="tools", approver=lambda kind, agent, text: 1 / 0
+    )
+    chat.run()
+    assert box.run == []
+    assert texts(chat)[-1] == "ann: Then not."
+    assert "ZeroDivisionError" in logged(chat, "approval")[0]["why"]
+    assert chat.replay()

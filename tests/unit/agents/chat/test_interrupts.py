@@ -266,13 +266,23 @@ def test_a_tool_that_runs_is_not_reported_when_its_turn_is_interrupted():
     assert chat.replay()
 
 
+def main_waits():
+    """Whether the main thread is inside a blocking call, and not only about to begin it."""
+    frame = sys._current_frames().get(threading.main_thread().ident)
+    while frame is not None:
+        if frame.f_code.co_name == "_wait":
+            return True
+        frame = frame.f_back
+    return False
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT to one's own process")
 def test_the_stop_button_on_a_blocking_run_leaves_a_consistent_log():
     gate = Gate("before ")
     chat = room(vl.Agent("ann", model=gate), "bob").start()
 
     def press():
-        wait_until(lambda: gate.waiting)
+        wait_until(lambda: gate.waiting and main_waits())
         os.kill(os.getpid(), signal.SIGINT)
 
     presser = threading.Thread(target=press)
@@ -296,7 +306,7 @@ def test_the_stop_button_while_several_speak_at_once():
     chat = room(vl.Agent("ann", model=ann), vl.Agent("bob", model=bob), concurrent=True).start()
 
     def press():
-        wait_until(lambda: ann.waiting and bob.waiting)
+        wait_until(lambda: ann.waiting and bob.waiting and main_waits())
         os.kill(os.getpid(), signal.SIGINT)
 
     presser = threading.Thread(target=press)

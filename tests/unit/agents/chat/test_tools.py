@@ -309,3 +309,64 @@ def test_a_lab_s_tools(tmp_path):
         names = {span.name for span in lab.trace.spans(limit=100)}
         assert {"chat.turn", "model.call"} <= names
         assert chat.replay()
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_huge_result_is_cut_for_the_model_and_whole_in_the_log(native):
+    huge = "begin " + "x1 " * 700_000 + "end"
+    asked = calls(("Look", '{"at": "sky"}')) if native else asks(at="sky")
+    model = vl.Scripted([asked, "Much.", "More."])
+    style = "native" if native else "text"
+    chat = room(
+        model, tools=Box(result=huge), window_tokens=200, tool_style=style, stop=vl.stop.rounds(2)
+    )
+    chat.run()
+    shown = model.requests[1].messages[-1].content
+    assert len(shown) < 2000
+    assert shown.startswith("begin")
+    assert shown.endswith("end")
+    assert f"the result has {len(huge):,} characters" in shown
+    assert logged(chat, "tool:result")[0]["text"] == huge
+    assert len(prompt(model.requests[2])) < 10_000, "nor is it shown whole later"
+    assert chat.replay()
+
+
+def test_results_of_one_request_share_the_window_and_small_ones_are_left_alone():
+    big = "word " * 5_000
+    reply = calls(("Look", "{}"), ("Smell", "{}"))
+    model = vl.Scripted([reply, "Done.", reply, "Done."])
+    box = Box("Look", "Smell", result=lambda name, args: big if name == "Look" else "a rose")
+    room(model, tools=box, tool_style="native", window_tokens=400).run()
+    one, two = model.requests[1].messages[-2:]
+    assert 400 < len(one.content) < 2000
+    assert two.content == "a rose"
+    room(model, tools=box, tool_style="native", window_tokens=None).run()
+    assert model.requests[3].messages[-2].content == big
+
+
+def test_requests_beyond_the_limit_are_told_and_flagged():
+    model = vl.Scripted([asks(at="one"), asks(at="two"), asks(before="One more: ", at="three")])
+    box = Box()
+    chat = room(model, tools=box, tool_rounds=2)
+    chat.run()
+    assert len(box.run) == 2
+    (spoken,) = logged(chat, "agent:speak")
+    assert (spoken["text"], spoken["tools_refused"]) == ("One more:", 1)
+    assert "last tool calls" not in prompt(model.requests[1])
+    assert "last tool calls of this turn" in model.requests[2].messages[-1].content
+    assert chat.replay()
+
+
+def test_a_last_reply_that_only_asks_for_tools_is_flagged_too():
+    model = vl.Scripted([asks(at="one"), calls(("Look", "{}"), ("Look", "{}"))])
+    chat = room(model, tools=Box(), tool_rounds=1)
+    chat.run()
+    (silent,) = logged(chat, "agent:silent")
+    assert (silent["why"], silent["tools_refused"]) == ("empty", 2)
+    assert chat.replay()
+
+
+def test_within_the_limit_nothing_is_flagged():
+    chat = room(vl.Scripted([asks(at="one"), "Done."]), tools=Box(), tool_rounds=1)
+    chat.run()
+    assert "tools_refused" not in logged(chat, "agent:speak")[0]

@@ -18,6 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import vcplab as vl
+from vcplab.core.clock import FrozenClock, use_clock
 from vcplab.core.errors import (
     InvalidDataError,
     InvalidInputError,
@@ -658,3 +660,60 @@ def test_a_line_reads_as_json(path):
     assert json.loads(head)["model"] == "qwen3"
     assert "在吗？" in call
     assert json.loads(call)["pieces"][0] == "你"
+
+
+# --- tools' results on another day --------------------------------------------------------
+
+
+def _told(moment: str, role: str = "user", value: int = 1) -> ChatRequest:
+    payload = json.dumps({"a": value, "timestamp": moment}, indent=2)
+    text = json.dumps([{"type": "text", "text": payload}])
+    messages = Message(role, f"<!-- VCP_TOOL_PAYLOAD -->\n{text}"), Message("tool", payload)
+    return ChatRequest(messages)
+        (Message(role, f"<!-- VCP_TOOL_PAYLOAD -->\n{text}"), Message("tool", payload))
+    )
+
+
+def test_the_time_of_a_tools_result_does_not_count():
+    then, now = "2026-11-21T14:13:09.793+00:00", "2027-01-02T03:04:05.006+08:00"
+    assert request_key(_told(then)) == request_key(_told(now))
+    assert request_key(_told(then)) != request_key(_told(now, value=2))
+    assert request_key(_told(then)) != request_key(_told("tomorrow"))
+    assert canonical_request(_told(then)) != canonical_request(_told(now)), "it is written down"
+
+
+def test_what_an_agent_says_of_times_counts():
+    keys = {
+        request_key(_told(moment, role="assistant"))
+        for moment in ("2026-11-21T14:13:09.793+00:00", "2027-01-02T03:04:05.006+08:00")
+    }
+    assert len(keys) == 2
+
+
+def test_a_chat_with_tools_is_replayed_on_another_day(tmp_path):
+    wanted = """One moment.
+<<<[TOOL_REQUEST]>>>
+tool_name:「始」word_count「末」,
+text:「始」four「末」
+<<<[END_TOOL_REQUEST]>>>"""
+
+    def chat(model, day, folder):
+        with use_clock(FrozenClock(day)), vl.Lab(tmp_path / folder) as lab:
+
+            @lab.tool
+            def word_count(text: str) -> int:
+                """Count the characters of a text."""
+                return len(text)
+
+            made = lab.group_chat(["ann"], model=model, seed=7, name="counting").start()
+            made.say("How many?")
+            made.say("Sure?")
+            return made.to_jsonl()
+
+    path = tmp_path / "calls.jsonl"
+    model = Recorded.record(Scripted([wanted, "Four.", "Yes."]), path)
+    first = chat(model, "2026-03-01T09:00+08:00", "recorded")
+    again = Recorded(path)
+    assert chat(again, "2026-04-02T10:11+08:00", "another day") != first, "results tell their time"
+    assert again.unused() == ()
+    assert chat(Recorded(path), "2026-03-01T09:00+08:00", "the same moment") == first
