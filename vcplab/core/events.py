@@ -174,7 +174,7 @@ class EventBus:
         """Remember an event and hand it to every matching handler, in order of subscription.
 
         A handler that raises is reported as a ``HandlerFailed`` event and, the first time, logged
-        (later at DEBUG); the others run. KeyboardInterrupt and its like are raised again after them.
+        (later at DEBUG); the others run. KeyboardInterrupt and its like are raised after them.
 
         Args:
             event: The event.

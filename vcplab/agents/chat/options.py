@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal
 
-from vcplab.agents.chat.prompt_options import PromptOptions
+from vcplab.agents.chat.prompt_options import PromptOptions, check_kind
 from vcplab.core.errors import InvalidInputError
 from vcplab.core.names import checked_choice, snake_keys
 
@@ -74,6 +75,11 @@ class ChatOptions:
     prompt: PromptOptions = field(default_factory=PromptOptions)
 
     def __post_init__(self) -> None:
+        for name in ("name", "host"):
+            if name == "name" or self.host is not None:
+                check_kind(self, name, str)
+        for name in ("concurrent", "send_seed", "show_thinking"):
+            check_kind(self, name, bool)
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             words = [word for word in choices if word is not None]
@@ -92,7 +98,8 @@ class ChatOptions:
 
     def _check_number(self, name: str, kind: Any, least: float, step: str) -> None:
         value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, kind) or not value >= least:
+        is_number = isinstance(value, kind) and not isinstance(value, bool)
+        if not is_number or not least <= value < math.inf:
             raise InvalidInputError(f"{name} cannot be {value!r}.", where=name, next_step=step)
 
     @classmethod
@@ -107,18 +114,9 @@ class ChatOptions:
             ``max_rounds``, ``timeout``, ``consensus_threshold``, ``member_tags``, ``seed`` …
 
         Raises:
-            InvalidInputError: A name is unknown.
+            InvalidInputError: A name is unknown, or an option cannot be accepted.
         """
-        values = snake_keys(given)
-        for old, new in _SPELLINGS.items():
-            if old in values:
-                values.setdefault(new, values.pop(old))
-        if "speaking_cooldown" in values:
-            values.setdefault("cooldown", values.pop("speaking_cooldown") / 1000)
-        if values.pop("allow_free_discussion", True) is False:
-            values["handoff_depth"] = 0
-        if values.pop("require_consensus", False):
-            values.setdefault("mode", "consensus")
+        values = cls.named(given)
         own = {option.name for option in fields(cls)} - {"prompt"}
         prompts = {option.name for option in fields(PromptOptions)} - {"group_name"}
         apart = {str(name): values.pop(name) for name in _APART if name in values}
@@ -129,9 +127,55 @@ class ChatOptions:
                 next_step=f"the options are: {', '.join(sorted({*own, *prompts, *_APART}))}",
             )
         name = values.get("name") or cls().name
-        prompt = PromptOptions(group_name=name, **{k: v for k, v in values.items() if k in prompts})
+        # None is what an option is without; only a window may have no limit.
+        told = {
+            k: v
+            for k, v in values.items()
+            if k in prompts and (v is not None or k.startswith("window_"))
+        }
+        prompt = PromptOptions(group_name=name, **told)
         chosen = {k: v for k, v in values.items() if k in own and v is not None}
         return cls(**chosen, prompt=prompt), apart
+
+    @staticmethod
+    def named(given: Mapping[str, Any]) -> dict[str, Any]:
+        """Options by their names here, from either spelling and seed 002's names.
+
+        Args:
+            given: The options, and whatever else.
+
+        Raises:
+            InvalidInputError: One of seed 002's cannot be accepted.
+        """
+        values = snake_keys(given)
+        for old, new in _SPELLINGS.items():
+            if old in values:
+                values.setdefault(new, values.pop(old))
+        cooldown = values.pop("speaking_cooldown", None)
+        if cooldown is not None:
+            if isinstance(cooldown, bool) or not isinstance(cooldown, int | float):
+                raise InvalidInputError(
+                    f"speaking_cooldown cannot be {cooldown!r}.",
+                    where="speaking_cooldown",
+                    next_step="give milliseconds from 0",
+                )
+            values.setdefault("cooldown", cooldown / 1000)
+        if values.pop("allow_free_discussion", True) is False:
+            values["handoff_depth"] = 0
+        if values.pop("require_consensus", False):
+            values.setdefault("mode", "consensus")
+        return values
+
+    def changes_from(self, before: ChatOptions) -> dict[str, Any]:
+        """What differs from other options, JSON-able; the chat's name aside.
+
+        Args:
+            before: The others.
+        """
+        return {
+            **_changed(self, before, ("prompt", "name")),
+            **_changed(self.prompt, before.prompt, ("group_name",)),
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """The options that are not at their default, JSON-able."""

@@ -9,7 +9,26 @@ from vcplab.agents.chat.visibility import Sharing, check_sharing
 from vcplab.core.errors import InvalidInputError
 from vcplab.core.names import checked_choice, named_options
 
-__all__ = ["PromptOptions"]
+__all__ = ["PromptOptions", "check_kind"]
+
+
+def check_kind(options: object, name: str, kind: type) -> None:
+    """Check the type of an option.
+
+    Args:
+        options: What has it.
+        name: Its name.
+        kind: What it has to be: a text, or true or false.
+
+    Raises:
+        InvalidInputError: It is something else.
+    """
+    value = getattr(options, name)
+    if not isinstance(value, kind):
+        wanted = "a text" if kind is str else "True or False"
+        raise InvalidInputError(
+            f"{name} cannot be {value!r}.", where=name, next_step=f"give {wanted}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +77,10 @@ class PromptOptions:
     roster: bool = True
 
     def __post_init__(self) -> None:
+        for name in ("group_name", "group_prompt", "invite_prompt", "user_name"):
+            check_kind(self, name, str)
+        for name in ("pin_first", "heads", "own_heads", "alternate", "strip_thoughts", "roster"):
+            check_kind(self, name, bool)
         check_sharing(self.sharing)
         checked_choice(
             self.language, ("auto", "zh", "en"), "language", f"There is no {self.language!r} here."

@@ -670,8 +670,6 @@ def _told(moment: str, role: str = "user", value: int = 1) -> ChatRequest:
     text = json.dumps([{"type": "text", "text": payload}])
     messages = Message(role, f"<!-- VCP_TOOL_PAYLOAD -->\n{text}"), Message("tool", payload)
     return ChatRequest(messages)
-        (Message(role, f"<!-- VCP_TOOL_PAYLOAD -->\n{text}"), Message("tool", payload))
-    )
 
 
 def test_the_time_of_a_tools_result_does_not_count():
