@@ -149,7 +149,9 @@ def test_any_long_text_is_read_in_time_that_grows_with_it(piece: str) -> None:
 
     find_expertise("你是")  # loads the dictionary
     # Three times the text takes three times the time, or nine if it is read over and over.
-    assert seconds(45_000) < 6 * seconds(15_000) + 0.1
+    # The least of several: machines are noisy.
+    short, long = (min(seconds(size) for _ in range(3)) for size in (15_000, 45_000))
+    assert long < 6 * short + 0.1
 
 
 def test_the_same_in_every_thread() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from vcplab.agents._identity import folded_name
@@ -28,6 +29,7 @@ __all__ = [
     "check_joining",
     "check_parts",
     "members_of",
+    "path_of",
     "policy_of",
     "prices_of",
     "seed_of",
@@ -52,6 +54,19 @@ def text_of(given: Any, where: str) -> str:
             f"{where} is a text, not {given!r}.", where=where, next_step="give a text"
         )
     return given
+
+
+def path_of(given: Any, where: str) -> Path:
+    """A file's path.
+
+    Raises:
+        InvalidInputError: It is no path.
+    """
+    if not isinstance(given, str | Path):
+        raise InvalidInputError(
+            f"{given!r} is no path.", where=where, next_step="give a file's path"
+        )
+    return Path(given).expanduser()
 
 
 def whole_of(given: Any, where: str, least: int) -> int:
@@ -273,9 +288,7 @@ def stop_of(given: Any, apart: Mapping[str, Any], policy: Policy) -> StopConditi
     return bounded(found)
 
 
-def spoken(
-    state: ChatState, text: Any, to: Any, user_id: Any, images: Any = ()
-) -> dict[str, Any]:
+def spoken(state: ChatState, text: Any, to: Any, user_id: Any, images: Any = ()) -> dict[str, Any]:
     """The facts of what a person says.
 
     Args:

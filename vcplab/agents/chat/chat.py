@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from vcplab.agents.agent import Agent
 from vcplab.agents.chat.approvals import attended
+from vcplab.agents.chat.arguments import path_of, spoken, text_of, whole_of
 from vcplab.agents.chat.decision import Decision
 from vcplab.agents.chat.driving import RunResult, at_once, on_loop
 from vcplab.agents.chat.events import ChatEvent
 from vcplab.agents.chat.log import ChatStore
-from vcplab.agents.chat.mentions import find_mentions
 from vcplab.agents.chat.message import USER, ChatMessage
 from vcplab.agents.chat.opening import forked, opened
 from vcplab.agents.chat.policies import Policy
@@ -78,7 +78,20 @@ class GroupChat(ShownRoom):
 
         Raises:
             StateError: It is going on, or nobody takes part.
+            InvalidInputError: The topic is no text.
         """
+        text_of(topic, "topic")
+
+        def begin() -> None:
+            with self._session.lock:
+                self._session.record("chat:start", self._start_facts(topic))
+            self._runtime.paused = False
+            self._runtime.rest()
+
+        at_once(begin)
+        return self
+
+    def _start_facts(self, topic: str) -> dict[str, Any]:
         if self.state.is_active:
             raise StateError(
                 "The chat is going on.", where=self.id, next_step="chat.end() first, or chat.say(…)"
@@ -90,14 +103,7 @@ class GroupChat(ShownRoom):
         data: dict[str, Any] = {"topic": topic} if topic else {}
         if not self.state.config:
             data |= {"config": self._config(), "seed": self._seed}
-
-        def begin() -> None:
-            self._session.record("chat:start", data)
-            self._runtime.paused = False
-            self._runtime.rest()
-
-        at_once(begin)
-        return self
+        return data
 
     async def astart(self, topic: str = "") -> Self:
         """`start`, for symmetry."""
@@ -131,24 +137,7 @@ class GroupChat(ShownRoom):
             NotFoundError: ``to`` names nobody.
             InvalidInputError: Nothing is said.
         """
-        return await self._runtime.say(self._said(text, to, user_id, images))
-
-    def _said(self, text: str, to: Any, user_id: str, images: Sequence[str] = ()) -> dict[str, Any]:
-        if not isinstance(text, str) or not (text.strip() or images):
-            raise InvalidInputError("Nothing is said.", where="text", next_step="give a text")
-        state = self.state
-        data: dict[str, Any] = {"text": text}
-        if user_id != USER:
-            data["user"] = user_id
-        if to is not None:
-            whom = [to] if isinstance(to, str | Agent) else list(to)
-            data["to"] = sorted(state.agent(one).id for one in whom)
-        called = find_mentions(text, state.agents.values(), author=user_id)
-        if called:
-            data["mentions"] = list(dict.fromkeys(mention.agent_id for mention in called))
-        if images:
-            data["images"] = list(images)
-        return data
+        return await self._runtime.say(spoken(self.state, text, to, user_id, images))
 
     say = attended(asay)
 
@@ -176,7 +165,10 @@ class GroupChat(ShownRoom):
 
         Raises:
             StateError: The chat was not started, or has ended.
+            InvalidInputError: That is no number of rounds.
         """
+        if rounds is not None:
+            whole_of(rounds, "rounds", 0)
         self._runtime.paused = False
         return await self._runtime.run(rounds)
 
@@ -193,7 +185,7 @@ class GroupChat(ShownRoom):
         Returns:
             The decisions, first first; have them carried out with `request_speak` or `step`.
         """
-        message = self._runtime.hear(self._said(content, None, user_id))
+        message = self._runtime.hear(spoken(self.state, content, None, user_id))
         return await self._runtime.decide(message)
 
     handle_user_input = blocking(ahandle_user_input)
@@ -213,6 +205,7 @@ class GroupChat(ShownRoom):
             NotFoundError: There is no such agent.
             StateError: The chat was not started, or has ended.
         """
+        text_of(context, "context")
         known = self.state.agent(agent)
         decision = Decision(known.id, 100, f"{known.display_name} was given the floor.")
         return await self._runtime.one(decision, {"context": context} if context else {})
@@ -281,6 +274,8 @@ class GroupChat(ShownRoom):
             reason: Why.
             summary: How it ended.
         """
+        text_of(reason, "reason")
+        text_of(summary, "summary")
         await self._runtime.finish(reason or "The user ended it.", "user", summary)
 
     end = blocking(aend)
@@ -310,17 +305,31 @@ class GroupChat(ShownRoom):
     # --- keeping, forking, replaying -----------------------------------------------------------
 
     def to_jsonl(self) -> str:
-        """The canonical log: JSON lines, the same bytes for the same chat in every process."""
-        return self._session.log.to_jsonl()
+        """The canonical log: JSON lines, the same bytes for the same chat in every process.
+
+        The header of a chat that was not started keeps its options.
+        """
+        kept = {} if self.state.config else {"config": self._config(), "seed": self._seed}
+        return self._session.log.to_jsonl(kept)
 
     def save(self, path: str | Path) -> Path:
         """Write the canonical log to a file.
 
         Args:
             path: The file.
+
+        Raises:
+            InvalidInputError: It cannot be written.
         """
-        path = Path(path).expanduser()
-        write_atomic(path, self.to_jsonl())
+        path = path_of(path, "path")
+        try:
+            write_atomic(path, self.to_jsonl())
+        except OSError as error:
+            raise InvalidInputError(
+                f"The file cannot be written: {error.strerror or error}.",
+                where=str(path),
+                next_step='give a file in a folder that is there: chat.save("chat.jsonl")',
+            ) from error
         return path
 
     @classmethod
@@ -342,9 +351,11 @@ class GroupChat(ShownRoom):
             model: The models, as for a new chat; logs hold names only.
             mode: Another mode; needed where the chat had a function.
             stop: Another stopping condition; needed where the chat had a function.
-            **options: Whatever else a new chat takes: ``tools``, ``prices``, ``approver`` …
+            **options: Whatever else a new chat takes: ``tools``, ``prices``, ``max_speakers`` …
+                The log says what of a started chat is different from here on.
 
         Raises:
+            InvalidInputError: Something cannot be accepted, or not of a chat that is there.
             NotFoundError: There is no such chat or file.
             InvalidDataError: The log is broken.
             SchemaMismatchError: It is something else, or of a newer vcplab.
@@ -366,9 +377,11 @@ class GroupChat(ShownRoom):
                 the whole log.
             store: Where its own events go; this chat's store, where it copies nothing.
             name: Its name.
-            **changes: What is different: ``model``, ``mode``, ``stop``, ``tools`` …
+            **changes: What is different: ``model``, ``mode``, ``stop``, ``seed``, ``sharing`` …
+                The fork's log says so.
 
         Raises:
+            InvalidInputError: Something cannot be accepted, or not of a chat that is there.
             NotFoundError: There is no such message or event.
         """
         return forked(self, at, store=store, name=name, **changes)

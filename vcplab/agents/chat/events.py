@@ -41,6 +41,7 @@ LOGGED_EVENTS: Final[Mapping[str, str]] = {
     "message:removed": "a message was taken back: message, why",
     "mode:changed": "another speaking mode: mode",
     "topic:updated": "another topic: topic",
+    "options:changed": "opened or forked with other options: changes, seed",
     "approval": "a person allowed or refused something: kind, agent, approved, why",
 }
 

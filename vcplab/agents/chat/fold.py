@@ -91,13 +91,19 @@ def _decision(data: _Data) -> Decision:
     )
 
 
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is no text: {value!r}")
+    return value
+
+
 def _audience(data: _Data) -> frozenset[str] | None:
     return frozenset(data["to"]) if data.get("to") is not None else None
 
 
 def _chat_start(state: ChatState, seq: int, data: _Data, time: datetime | None) -> None:
     state.is_active = True
-    state.topic = data.get("topic", state.topic)
+    state.topic = _text(data.get("topic", state.topic), "topic")
     if "config" in data:
         state.config = data["config"]
         state.seed = data.get("seed", 0)
@@ -141,12 +147,13 @@ def _agent_invite(state: ChatState, seq: int, data: _Data, time: datetime | None
 
 
 def _user_speak(state: ChatState, seq: int, data: _Data, time: datetime | None) -> ChatMessage:
-    user = data.get("user", USER)
+    user = _text(data.get("user", USER), "user")
+    text = _text(data["text"], "text")
     message = ChatMessage(
         id=f"m{seq}",
         agent_id=user,
         agent_name=data.get("name") or state.name_of(user),
-        content=data["text"],
+        content=text,
         mentions=tuple(data.get("mentions", ())),
         visible_to=_audience(data),
         round=state.round,
@@ -290,8 +297,13 @@ def _mode_changed(state: ChatState, seq: int, data: _Data, time: datetime | None
     state.mode = data["mode"]["mode"]
 
 
+def _options_changed(state: ChatState, seq: int, data: _Data, time: datetime | None) -> None:
+    state.config = {**state.config, **data.get("changes", {})}
+    state.seed = data.get("seed", state.seed)
+
+
 def _topic_updated(state: ChatState, seq: int, data: _Data, time: datetime | None) -> None:
-    state.topic = data["topic"]
+    state.topic = _text(data["topic"], "topic")
 
 
 _Change = Callable[[ChatState, int, _Data, datetime | None], ChatMessage | None]
@@ -315,4 +327,5 @@ _CHANGES: Final[Mapping[str, _Change]] = {
     "message:removed": _message_removed,
     "mode:changed": _mode_changed,
     "topic:updated": _topic_updated,
+    "options:changed": _options_changed,
 }

@@ -9,36 +9,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from vcplab.agents.chat.canonical import (
+    HEADER,
+    SCHEMA,
+    VERSION,
+    as_json,
+    jsonl_options,
+    missing,
+    parsed,
+    read_jsonl,
+)
 from vcplab.agents.chat.events import UNKNOWN, ChatEvent, canonical_line
 from vcplab.core.errors import (
     InvalidDataError,
     InvalidInputError,
     NotFoundError,
     ReadOnlyError,
-    SchemaMismatchError,
     StateError,
 )
 from vcplab.core.store import Store
 from vcplab.core.uncopied import Uncopied
 
-__all__ = ["HEADER", "ChatLog", "ChatRow", "ChatStore", "read_jsonl"]
-
-_SCHEMA: Final = "vcplab-chat"
-_VERSION: Final = 1
-#: First line of a canonical log.
-HEADER: Final = f'{{"schema":"{_SCHEMA}","version":{_VERSION}}}'
+__all__ = ["HEADER", "ChatLog", "ChatRow", "ChatStore", "jsonl_options", "read_jsonl"]
 
 _TABLES: Final = """
 CREATE TABLE chats (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, created TEXT NOT NULL,
-    parent TEXT, fork_at INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
+    parent TEXT, fork_at INTEGER NOT NULL DEFAULT 0, options TEXT NOT NULL DEFAULT '{}'
+);
 CREATE TABLE events (
     chat TEXT NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL, line TEXT NOT NULL,
     time TEXT, seconds REAL NOT NULL DEFAULT 0, PRIMARY KEY (chat, seq)
@@ -83,7 +86,7 @@ class ChatStore(Uncopied):
     _instead = "open its file again: ChatStore(path); from memory, save each chat: chat.save(path)"
 
     def __init__(self, path: str | Path | None = None, *, read_only: bool = False) -> None:
-        options: dict[str, Any] = {"schema": _SCHEMA, "version": _VERSION, "tables": _TABLES}
+        options: dict[str, Any] = {"schema": SCHEMA, "version": VERSION, "tables": _TABLES}
         self._store = (
             Store.memory(**options)
             if path is None
@@ -104,21 +107,26 @@ class ChatStore(Uncopied):
         """The chats, oldest first."""
         found = self._store.rows(
             "SELECT id, name, created, parent, fork_at, "
-            "(SELECT count(*) FROM events WHERE chat = chats.id) FROM chats ORDER BY created, id"
+            "(SELECT count(*) FROM events WHERE chat = chats.id) FROM chats ORDER BY created, rowid"
         )
         return [
             ChatRow(row[0], row[1], datetime.fromisoformat(row[2]), row[3], row[4], row[4] + row[5])
             for row in found
         ]
 
-    def row(self, chat: str) -> ChatRow:
+    def row(self, chat: str, *, newest: bool = False) -> ChatRow:
         """One chat, by id or, where it is the only one of that name, by name.
+
+        Args:
+            chat: The id or name.
+            newest: Take the newest where several have the name.
 
         Raises:
             NotFoundError: There is none, or several have the name.
         """
         rows = self.rows()
         named = [row for row in rows if row.id == chat] or [r for r in rows if r.name == chat]
+        named = named[-1:] if newest else named
         if len(named) != 1:
             raise NotFoundError(
                 f"{'No chat' if not named else 'More than one chat'} is called {chat!r}.",
@@ -138,9 +146,27 @@ class ChatStore(Uncopied):
     ) -> None:
         """Enter a new chat."""
         self._store.execute(
-            "INSERT INTO chats VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO chats (id, name, created, parent, fork_at) VALUES (?, ?, ?, ?, ?)",
             [chat, name, created.isoformat(), parent, fork_at],
         )
+
+    def rename(self, chat: str, name: str) -> None:
+        """Give a chat another name."""
+        self._store.execute("UPDATE chats SET name = ? WHERE id = ?", [name, chat])
+
+    def keep_options(self, chat: str, options: Mapping[str, Any]) -> None:
+        """Keep how a chat is to go that was not started: once it is, its log says so.
+
+        Raises:
+            InvalidInputError: An option is not JSON-able.
+        """
+        text = as_json(options, "options")
+        self._store.execute("UPDATE chats SET options = ? WHERE id = ?", [text, chat])
+
+    def options(self, chat: str) -> dict[str, Any]:
+        """What `keep_options` kept of a chat: ``config`` and ``seed``; empty for nothing."""
+        rows = self._store.rows("SELECT options FROM chats WHERE id = ?", [chat])
+        return dict(json.loads(rows[0][0])) if rows else {}
 
     def delete(self, chat: str) -> None:
         """Drop a chat and its events.
@@ -181,7 +207,7 @@ class ChatStore(Uncopied):
         for name, limit in reversed(chain):
             for event in self._own(name, limit):
                 if event.seq != due:
-                    raise _missing(due, event.seq, f"{self.path or 'memory'}, chat {name}")
+                    raise missing(due, event.seq, f"{self.path or 'memory'}, chat {name}")
                 due += 1
                 yield event
 
@@ -192,7 +218,7 @@ class ChatStore(Uncopied):
             [chat, bound],
         ):
             moment = datetime.fromisoformat(time) if time else UNKNOWN
-            yield replace(_parsed(line, seq, chat), time=moment, seconds=seconds, chat=chat)
+            yield replace(parsed(line, seq, chat), time=moment, seconds=seconds, chat=chat)
 
     def close(self) -> None:
         """Close the file."""
@@ -255,10 +281,16 @@ class ChatLog:
             InvalidInputError: The facts are not JSON-able.
             StateError: Somebody else has written into the chat.
         """
+        prepared = self.prepared(facts, time, seconds)
+        self.write(prepared)
+        return [event for event, _ in prepared]
+
+    def prepared(
+        self, facts: Sequence[tuple[str, Mapping[str, Any]]], time: datetime, seconds: float = 0.0
+    ) -> list[tuple[ChatEvent, str]]:
+        """The events that `write` would write next, each with its canonical line; see `extend`."""
         self.require_writable()
-        rows: list[tuple[int, str, str, str | None, float]] = []
-        events: list[ChatEvent] = []
-        moment = time.isoformat()
+        found: list[tuple[ChatEvent, str]] = []
         for seq, (type_, data) in enumerate(facts, len(self.events)):
             try:
                 line = canonical_line(seq, type_, data)
@@ -273,15 +305,23 @@ class ChatLog:
             except UnicodeEncodeError:
                 # Half characters of a broken stream: the file holds what can be written.
                 line = line.encode("utf-8", "replace").decode()
-                data = _parsed(line, seq, self.chat).data
-            rows.append((seq, type_, line, moment, seconds))
-            events.append(
-                ChatEvent(
-                    type=type_, data=data, seq=seq, time=time, seconds=seconds, chat=self.chat
-                )
+                data = parsed(line, seq, self.chat).data
+            event = ChatEvent(
+                type=type_, data=data, seq=seq, time=time, seconds=seconds, chat=self.chat
             )
+            found.append((event, line))
+        return found
+
+    def write(self, prepared: Sequence[tuple[ChatEvent, str]]) -> None:
+        """Write prepared events down: the file has all of them or none; see `extend`."""
         try:
-            self.store.append(self.chat, rows)
+            self.store.append(
+                self.chat,
+                [
+                    (event.seq or 0, event.type, line, event.time.isoformat(), event.seconds)
+                    for event, line in prepared
+                ],
+            )
         except InvalidInputError as error:
             raise StateError(
                 "Somebody else has written into this chat: another process, or the same chat "
@@ -289,8 +329,7 @@ class ChatLog:
                 where=self.chat,
                 next_step="open it again with GroupChat.load(…), or fork it: chat.fork()",
             ) from error
-        self.events += events
-        return events
+        self.events += [event for event, _ in prepared]
 
     def require_writable(self) -> None:
         """Refuse what would be written into another process's chat.
@@ -305,67 +344,13 @@ class ChatLog:
                 next_step="fork it into a store of your own: chat.fork(store=vl.ChatStore())",
             )
 
-    def to_jsonl(self) -> str:
-        """The canonical log."""
-        return "\n".join([HEADER, *(event.line for event in self.events), ""])
+    def to_jsonl(self, options: Mapping[str, Any] | None = None) -> str:
+        """The canonical log.
 
-
-def read_jsonl(text: str, *, where: str = "log") -> list[ChatEvent]:
-    """Read a canonical log.
-
-    A last line that was torn off while it was written is left out; anything else that is broken
-    is refused.
-
-    Args:
-        text: The lines.
-        where: What an error names.
-
-    Raises:
-        SchemaMismatchError: It is something else, or of a newer vcplab.
-        InvalidDataError: A line is broken or missing.
-    """
-    *lines, rest = text.split("\n")
-    if rest and lines:
-        with suppress(InvalidDataError):
-            _parsed(rest, len(lines) - 1, where)
-            lines.append(rest)  # whole, only without its line end
-    try:
-        header = json.loads(lines[0]) if lines else {}
-    except ValueError:
-        header = {}
-    if not isinstance(header, dict) or header.get("schema") != _SCHEMA:
-        raise SchemaMismatchError(
-            "This is no log of a chat.",
-            where=f"{where}, line 1",
-            next_step=f'its first line should be {HEADER}; write one with chat.save("chat.jsonl")',
-        )
-    if not isinstance(header.get("version"), int) or header["version"] > _VERSION:
-        raise SchemaMismatchError(
-            f"This log is of version {header.get('version')}, and this vcplab reads {_VERSION}.",
-            where=f"{where}, line 1",
-            next_step="open it with a newer vcplab",
-        )
-    return [_parsed(line, number, where) for number, line in enumerate(lines[1:])]
-
-
-def _parsed(line: str, seq: int, where: str) -> ChatEvent:
-    try:
-        data = json.loads(line)
-        type_, number = data.pop("type"), data.pop("seq")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise InvalidDataError(
-            f"Event {seq} cannot be read.",
-            where=f"{where}, line {seq + 2}",
-            next_step="restore the file; events before it can be loaded by cutting it there",
-        ) from None
-    if number != seq:
-        raise _missing(seq, number, f"{where}, line {seq + 2}")
-    return ChatEvent(type=type_, data=data, seq=seq, time=UNKNOWN)
-
-
-def _missing(seq: int, found: object, where: str) -> InvalidDataError:
-    return InvalidDataError(
-        f"Event {seq} is missing: the next one is {found}.",
-        where=where,
-        next_step="restore the file; events before it can be loaded by cutting it there",
-    )
+        Args:
+            options: How a chat is to go that was not started; its header keeps them.
+        """
+        header = HEADER
+        if options:
+            header = as_json({"options": options, **json.loads(HEADER)}, "options")
+        return "\n".join([header, *(event.line for event in self.events), ""])

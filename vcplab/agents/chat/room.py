@@ -10,6 +10,16 @@ from typing import Any
 
 from vcplab.agents.agent import Agent
 from vcplab.agents.chat.approvals import Approvals
+from vcplab.agents.chat.arguments import (
+    check_joining,
+    check_parts,
+    members_of,
+    policy_of,
+    prices_of,
+    seed_of,
+    stop_of,
+    text_of,
+)
 from vcplab.agents.chat.driving import at_once
 from vcplab.agents.chat.ending import bounded
 from vcplab.agents.chat.events import ChatEvent
@@ -41,7 +51,7 @@ from vcplab.prompt.placeholders import VariableEngine
 from vcplab.protocol.ports import ChatModel
 from vcplab.text.tokens import Tokenizer
 
-__all__ = ["Room"]
+__all__ = ["Room", "store_of"]
 
 
 class Room(Uncopied):
@@ -67,10 +77,14 @@ class Room(Uncopied):
         approver: Callable[[str, str, str], bool] | None = None,
         **options: Any,
     ) -> None:
+        check_parts(tools, tokenizer, approver)
         self.options, apart = ChatOptions.of(options)
-        policy = _policy(mode if mode is not None else apart.pop("mode", "sequential"), apart)
-        stop = _stop(stop if stop is not None else apart.pop("stop", None), apart, policy)
-        self._store = store if isinstance(store, ChatStore) else ChatStore(store)
+        policy = policy_of(mode if mode is not None else apart.pop("mode", "sequential"), apart)
+        stop = stop_of(stop if stop is not None else apart.pop("stop", None), apart, policy)
+        self._seed = seed_of(apart.get("seed") if seed is None else seed)
+        members = members_of(agents, apart.get("member_tags"))
+        _check_named(members, model, self.options.host)
+        self._store = store_of(store)
         self.id = str(apart.get("id") or uuid.uuid4().hex[:12])
         if store is not None or apart.get("id"):
             with suppress(NotFoundError):
@@ -80,20 +94,16 @@ class Room(Uncopied):
                     where=self.id,
                     next_step="open it: GroupChat.load(id, store=…), or give another id",
                 )
-        self._seed = _seed(apart.get("seed") if seed is None else seed)
+        self._begin(
+            ChatLog(self._store, self.id), policy, stop, model,
+            tools=tools, variables=variables, prices=prices, tokenizer=tokenizer,
+            approver=approver, shared=0,
+        )  # fmt: skip
         self._store.create(self.id, self.options.name, current_clock().now())
         try:
-            self._begin(
-                ChatLog(self._store, self.id), policy, stop, model,
-                tools=tools, variables=variables, prices=prices, tokenizer=tokenizer,
-                approver=approver, shared=0,
-            )  # fmt: skip
-            tags = apart.get("member_tags") or {}
-            for agent in agents:
-                known = Agent.of(agent)
-                if known.id in tags or known.name in tags:
-                    known = known.with_(keywords=tags.get(known.id, tags.get(known.name)))
-                self.add_agent(known)
+            self._keep()
+            for agent in members:
+                self.add_agent(agent)
         except BaseException:
             self._store.delete(self.id)  # nothing is left of a chat that cannot be
             raise
@@ -119,7 +129,7 @@ class Room(Uncopied):
             model, own = None, model
         if model is not None or (not own and get_settings().model_url):
             model = as_chat_model(model)
-        ledger = Ledger(prices=_prices(prices))
+        ledger = Ledger(prices=prices_of(prices))
         self._session = Session(log, model=model, ledger=ledger, shared=shared)
         self._own_models = {name: as_chat_model(spec) for name, spec in own.items()}
         for agent in self._session.state.agents.values():
@@ -218,28 +228,16 @@ class Room(Uncopied):
         Raises:
             InvalidInputError: Another one has the name.
         """
-        agent = Agent.of(agent)
-        state = self._session.state
-        for other in state.agents.values():
-            if other.id != agent.id and {agent.name, agent.display_name} & {
-                other.name, other.display_name
-            }:  # fmt: skip
-                raise InvalidInputError(
-                    f"There is an agent called {agent.display_name!r} already.",
-                    where="agent",
-                    next_step="give it another name, or the same id to replace that one",
-                )
-        if agent.id == USER:
-            raise InvalidInputError(
-                f"{USER!r} is the id of the person at the notebook.",
-                where="agent",
-                next_step="give the agent another id",
-            )
-        self._know_model(agent)
-        model = self._session.models.get(agent.id)
-        data = {**agent.to_dict(), **({} if model is None else {"model": model.name})}
-        self._record("agent:join", {"agent": data})
-        return agent
+        known = Agent.of(agent)
+
+        def joining() -> Mapping[str, Any]:
+            check_joining(known, self.state.agents)
+            self._know_model(known)
+            model = self._session.models.get(known.id)
+            return {"agent": known.to_dict() | ({} if model is None else {"model": model.name})}
+
+        self._record("agent:join", joining)
+        return known
 
     def remove_agent(self, agent: str | Agent) -> None:
         """Let an agent take part no more; what it said stays.
@@ -249,14 +247,20 @@ class Room(Uncopied):
         Raises:
             NotFoundError: There is no such agent.
         """
-        self._record("agent:leave", {"agent": self.state.agent(agent).id})
+        self._record("agent:leave", lambda: {"agent": self.state.agent(agent).id})
 
-    def _record(self, type_: str, data: Mapping[str, Any]) -> None:
-        """Write down what somebody does, between two steps of what drives the chat."""
+    def _record(self, type_: str, facts: Callable[[], Mapping[str, Any]]) -> None:
+        """Write down what somebody does, between two steps of what drives the chat.
+
+        The facts are asked for, and what they depend on is checked, where they are written:
+        nobody else writes between the two.
+        """
 
         def note() -> None:
-            during = {"during": True} if self._runtime.is_working else {}
-            self._session.record(type_, {**data, **during})
+            with self._session.lock:
+                data = facts()
+                during = {"during": True} if self._runtime.is_working else {}
+                self._session.record(type_, {**data, **during})
             if type_ == "agent:leave":
                 self._runtime.interrupt(data["agent"])
 
@@ -279,13 +283,41 @@ class Room(Uncopied):
         Raises:
             InvalidInputError: There is no such mode.
         """
-        self._runtime.policy = policy = as_policy(mode)
-        if self.state.config:
-            self._record("mode:changed", {"mode": policy.to_dict()})
+        policy = as_policy(mode)
+
+        def change() -> None:
+            if self.state.config:
+                self._record("mode:changed", lambda: {"mode": policy.to_dict()})
+            else:
+                self._keep(policy)
+            self._runtime.policy = policy
+
+        at_once(change)
 
     def set_topic(self, topic: str) -> None:
-        """Change what the chat is about."""
-        self._record("topic:updated", {"topic": topic})
+        """Change what the chat is about.
+
+        Args:
+            topic: The topic.
+
+        Raises:
+            InvalidInputError: It is no text.
+        """
+        text_of(topic, "topic")
+        self._record("topic:updated", lambda: {"topic": topic})
+
+    def _config(self, policy: Policy | None = None) -> dict[str, Any]:
+        """The options as the log has them."""
+        config = self.options.to_dict() | {"mode": (policy or self.policy).to_dict()}
+        if self.stop is not None:
+            config["stop"] = self.stop.to_dict()
+        if self._session.model is not None:
+            config["model"] = self._session.model.name
+        return config
+
+    def _keep(self, policy: Policy | None = None) -> None:
+        """Have the store know how it is to go, as long as it was not started."""
+        self._store.keep_options(self.id, {"config": self._config(policy), "seed": self._seed})
 
     def _waiting(self, waiting: bool) -> None:
         self._runtime.wait(waiting)
@@ -294,47 +326,40 @@ class Room(Uncopied):
         self._approvals.refuse_blocking(self.options.approve is not None, name)
 
 
-def _seed(given: Any) -> int:
-    if given is None:
-        return get_settings().seed
-    if isinstance(given, bool) or not isinstance(given, int):
+def store_of(given: Any) -> ChatStore:
+    """Where a chat's log is kept.
+
+    Args:
+        given: A store, its file, or None for memory.
+
+    Raises:
+        InvalidInputError: It is something else.
+    """
+    if isinstance(given, ChatStore):
+        return given
+    if given is not None and not isinstance(given, str | Path):
         raise InvalidInputError(
-            f"{given!r} is no seed.", where="seed", next_step="give a whole number"
+            f"{given!r} keeps no chats.",
+            where="store",
+            next_step='give a file, vl.ChatStore("chats.sqlite3"), or None for memory',
         )
-    return given
+    return ChatStore(given)
 
 
-def _policy(mode: Any, apart: Mapping[str, Any]) -> Policy:
-    """The mode, with what seed 002 says of it among the chat's options."""
-    policy = as_policy(mode)
-    values = policy.to_dict()
-    if "consensus_threshold" in apart and policy.name == "consensus":
-        return as_policy({"threshold": apart["consensus_threshold"], **values})
-    if "tag_match_mode" in apart and policy.name == "natural":
-        return as_policy({"tag_match_mode": apart["tag_match_mode"], **values})
-    return policy
-
-
-def _stop(stop: Any, apart: Mapping[str, Any], policy: Policy) -> StopCondition:
-    """When to stop, with what seed 002 says of it among the chat's options."""
-    found = as_stop(stop)
-    if found is None and policy.name == "consensus":
-        found = ConsensusReached() if "max_rounds" in apart else ConsensusReached() | bounded(None)
-    if "max_rounds" in apart:
-        limit: StopCondition = RoundLimit(int(apart["max_rounds"]))
-        found = limit if found is None else found | limit
-    if apart.get("timeout"):
-        limit = TimeLimit(apart["timeout"] / 1000)
-        found = (bounded(None) if found is None else found) | limit
-    return bounded(found)
-
-
-def _prices(prices: PriceTable | Mapping[str, Any] | None) -> PriceTable | None:
-    if prices is None or isinstance(prices, PriceTable):
-        return prices
-    return PriceTable(
-        {
-            name: Price(**price) if isinstance(price, Mapping) else price
-            for name, price in prices.items()
-        }
-    )
+def _check_named(members: list[Agent], model: Any, host: str | None) -> None:
+    """Check that options which name agents name those who take part from the beginning."""
+    if not members:
+        return  # they join later
+    ids = {agent.id for agent in members}
+    names = ids | {agent.name for agent in members}
+    own = model if isinstance(model, Mapping) and not {"base_url", "model"} & set(model) else {}
+    for where, known, given in (
+        ("model", names, [name for name in own if name not in names]),
+        ("host", ids, [host] if host is not None and host not in ids else []),
+    ):
+        if given:
+            raise InvalidInputError(
+                f"There is no agent {given[0]!r} in this chat.",
+                where=where,
+                next_step=f"the agents are: {', '.join(sorted(known))}",
+            )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import Any
 
 from vcplab.agents.agent import Agent
-from vcplab.agents.chat.events import ChatEvent
+from vcplab.agents.chat.events import LIVE_EVENTS, LOGGED_EVENTS, ChatEvent
 from vcplab.agents.chat.fold import fold, usage_of
 from vcplab.agents.chat.log import ChatLog
+from vcplab.agents.chat.message import ChatMessage
 from vcplab.agents.chat.state import ChatState
 from vcplab.core.clock import epoch_ns
 from vcplab.core.errors import InvalidDataError, InvalidInputError, VCPError
@@ -32,6 +34,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def _present() -> datetime:
     """The present moment, in UTC: the machine's own zone is dear to ask for every piece."""
     return _EPOCH + timedelta(microseconds=epoch_ns() // 1000)
+
+
+#: What an event raises that is not as it should be.
+_UNFOLDED = (VCPError, LookupError, TypeError, ValueError, AttributeError)
+
+
+def _fold(state: ChatState, event: ChatEvent) -> ChatMessage | None:
+    return fold(
+        state, event.seq or 0, event.type, event.data, time=event.moment, seconds=event.seconds
+    )
 
 
 class Session:
@@ -59,14 +71,11 @@ class Session:
         self.state = ChatState()
         self.bus = EventBus(history=0)
         # Agents join and people speak from other threads than the one that drives.
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         for event in log.events:
             try:
-                fold(
-                    self.state, event.seq or 0, event.type, event.data,
-                    time=event.moment, seconds=event.seconds,
-                )  # fmt: skip
-            except (VCPError, LookupError, TypeError, ValueError, AttributeError) as error:
+                _fold(self.state, event)
+            except _UNFOLDED as error:
                 raise InvalidDataError(
                     f"Event {event.seq} ({event.type}) is not as it should be: {error!r}.",
                     where=f"{log.chat}, line {(event.seq or 0) + 2} of its canonical log",
@@ -121,21 +130,43 @@ class Session:
 
         Returns:
             The events, with the messages they made.
+
+        Raises:
+            InvalidInputError: The facts are not what such an event says.
         """
         found = []
-        with self._lock:
-            for event in self.log.extend(facts, _present(), seconds):
-                assert event.seq is not None
-                message = fold(
-                    self.state, event.seq, event.type, event.data, time=event.time, seconds=seconds
-                )
+        with self.lock:
+            prepared = self.log.prepared(facts, _present(), seconds)
+            try:
+                # First the state, which can be made again, then the file, which cannot.
+                for event, _ in prepared:
+                    message = _fold(self.state, event)
+                    found.append(event if message is None else replace(event, message=message))
+                self.log.write(prepared)
+            except BaseException as error:
+                self._undo()
+                if isinstance(error, _UNFOLDED) and not isinstance(error, VCPError):
+                    raise InvalidInputError(
+                        f"The facts cannot be those of a chat: {error!r}.",
+                        where=", ".join(type_ for type_, _ in facts),
+                        next_step="give what the events of a chat say (docs/group-chat.md)",
+                    ) from error
+                raise
+            for event, _ in prepared:
                 if "usage" in event.data or "error" in event.data:
                     self._charge(event)
-                found.append(event if message is None else replace(event, message=message))
         if self.bus.has_subscribers(ChatEvent):
             for event in found:
                 self.bus.publish(event)
         return found
+
+    def _undo(self) -> None:
+        """Make the state what the log adds up to, where it went further than the file."""
+        again = ChatState()
+        for event in self.log.events:
+            _fold(again, event)
+        for one in fields(again):
+            setattr(self.state, one.name, getattr(again, one.name))
 
     def tell(self, type_: str, data: Mapping[str, Any]) -> None:
         """Publish something that only happens live."""
@@ -150,7 +181,18 @@ class Session:
         Args:
             callback: Called in the library's thread, in order; it must not block.
             type_: The type; ``"agent:*"`` for all that begin so.
+
+        Raises:
+            InvalidInputError: There are no such events, or the callback cannot be called.
         """
+        if type_ is not None:
+            _check_type(type_)
+        if not callable(callback):
+            raise InvalidInputError(
+                f"{callback!r} cannot be called.",
+                where="callback",
+                next_step="give a function of one event",
+            )
         if type_ is None:
             return self.bus.subscribe(ChatEvent, callback)
         begin = type_[:-1] if type_.endswith("*") else None
@@ -180,3 +222,16 @@ class Session:
                 failed="error" in event.data,
             )
         )
+
+
+def _check_type(given: object) -> None:
+    known = (*LOGGED_EVENTS, *LIVE_EVENTS)
+    begin = given[:-1] if isinstance(given, str) and given.endswith("*") else None
+    if given in known or (begin is not None and any(name.startswith(begin) for name in known)):
+        return
+    close = get_close_matches(given, known, 3) if isinstance(given, str) else []
+    raise InvalidInputError(
+        f"A chat has no events {given!r}.",
+        where="type",
+        next_step=f'one of: {", ".join(close or known)}; or "agent:*" for all that begin so',
+    )

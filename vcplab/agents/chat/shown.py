@@ -112,15 +112,6 @@ class ShownRoom(Room):
         """Seed 002's name of `agents`."""
         return self.agents
 
-    def _config(self) -> dict[str, Any]:
-        """The options as the log has them."""
-        config = self.options.to_dict() | {"mode": self.policy.to_dict()}
-        if self.stop is not None:
-            config["stop"] = self.stop.to_dict()
-        if self._session.model is not None:
-            config["model"] = self._session.model.name
-        return config
-
     def _moment_of(self, type_: str) -> datetime | None:
         """When the latest event of a type happened."""
         found = next((event for event in reversed(self.events) if event.type == type_), None)

@@ -228,7 +228,7 @@ def test_hostile_texts_take_no_time() -> None:
         stripper.finish()
     lines = "\n" * 50_000 + "\n[校对专" * 20_000
     strip_heads(lines, OWN, OTHERS)
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 30  # read again and again it would be minutes
 
 
 def test_names_in_heads_are_one_line_and_cannot_close_a_head() -> None:
