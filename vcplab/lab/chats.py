@@ -24,7 +24,7 @@ class ChatsFacet:
     ::
 
         chat = lab.group_chat([...], name="review")
-        lab.chats["review"]                    # opened again, where its log ends
+        lab.chats["review"]                    # the newest of that name, where its log ends
 
     Args:
         workspace: The lab's folder.
@@ -74,13 +74,13 @@ class ChatsFacet:
         """A chat of this lab, going on where its log ends.
 
         Args:
-            chat: Its id or name.
+            chat: Its id or name; the newest of several of that name.
             **options: As for `GroupChat.load`: ``model``, ``mode``, ``stop`` …
 
         Raises:
             NotFoundError: There is none.
         """
-        known = self.store.row(chat).id
+        known = self.store.row(chat, newest=True).id
         if known not in self._open or options:
             kept = {k: v for k, v in self._defaults.items() if k != "seed"}
             self._open[known] = GroupChat.load(known, store=self.store, **{**kept, **options})

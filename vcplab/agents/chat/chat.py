@@ -18,7 +18,7 @@ from vcplab.agents.chat.opening import forked, opened
 from vcplab.agents.chat.policies import Policy
 from vcplab.agents.chat.shown import ShownRoom
 from vcplab.agents.chat.stopping import StopCondition
-from vcplab.core.errors import InvalidInputError, NotFoundError, StateError
+from vcplab.core.errors import InvalidInputError, NotFoundError
 from vcplab.core.files import write_atomic
 from vcplab.core.loop import blocking, on_library_loop
 from vcplab.protocol.ports import ChatModel
@@ -90,20 +90,6 @@ class GroupChat(ShownRoom):
 
         at_once(begin)
         return self
-
-    def _start_facts(self, topic: str) -> dict[str, Any]:
-        if self.state.is_active:
-            raise StateError(
-                "The chat is going on.", where=self.id, next_step="chat.end() first, or chat.say(…)"
-            )
-        if not self.state.agents:
-            raise StateError(
-                "Nobody takes part.", where=self.id, next_step='chat.add_agent(vl.Agent("…", "…"))'
-            )
-        data: dict[str, Any] = {"topic": topic} if topic else {}
-        if not self.state.config:
-            data |= {"config": self._config(), "seed": self._seed}
-        return data
 
     async def astart(self, topic: str = "") -> Self:
         """`start`, for symmetry."""
@@ -305,15 +291,11 @@ class GroupChat(ShownRoom):
     # --- keeping, forking, replaying -----------------------------------------------------------
 
     def to_jsonl(self) -> str:
-        """The canonical log: JSON lines, the same bytes for the same chat in every process.
-
-        The header of a chat that was not started keeps its options.
-        """
-        kept = {} if self.state.config else {"config": self._config(), "seed": self._seed}
-        return self._session.log.to_jsonl(kept)
+        """The canonical log: JSON lines, the same bytes for the same chat in every process."""
+        return self._session.log.to_jsonl()
 
     def save(self, path: str | Path) -> Path:
-        """Write the canonical log to a file.
+        """Write the canonical log to a file; its header keeps the options of an unstarted chat.
 
         Args:
             path: The file.
@@ -323,7 +305,7 @@ class GroupChat(ShownRoom):
         """
         path = path_of(path, "path")
         try:
-            write_atomic(path, self.to_jsonl())
+            write_atomic(path, self._session.log.to_jsonl(self._unstarted()))
         except OSError as error:
             raise InvalidInputError(
                 f"The file cannot be written: {error.strerror or error}.",

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from vcplab.agents.chat.deciding import decide
-from vcplab.agents.chat.ending import ending
+from vcplab.agents.chat.ending import bounded, ending
 from vcplab.agents.chat.events import ChatEvent
-from vcplab.agents.chat.fold import decision_data
+from vcplab.agents.chat.fold import decision_data, fold
 from vcplab.agents.chat.handoffs import called_by
 from vcplab.agents.chat.journal import Journal, inside
 from vcplab.agents.chat.log import HEADER, ChatLog, ChatStore
@@ -23,6 +24,8 @@ from vcplab.agents.chat.policies import as_policy
 from vcplab.agents.chat.prompts import PromptBuilder
 from vcplab.agents.chat.session import Session
 from vcplab.agents.chat.setting import Setting
+from vcplab.agents.chat.stopping import StopCondition
+from vcplab.agents.chat.terms import Terms, plain
 from vcplab.agents.chat.tools import NoTools
 from vcplab.agents.chat.turns import Turn
 from vcplab.core.clock import current_clock
@@ -38,13 +41,15 @@ __all__ = ["Replay", "replay"]
 #: What people do; everything else follows.
 _GIVEN: Final = frozenset(
     ["chat:start", "agent:join", "agent:leave", "agent:invite", "user:speak", "message:removed",
-     "mode:changed", "topic:updated", "timeout"]
+     "mode:changed", "topic:updated", "options:changed", "timeout"]
 )  # fmt: skip
 _TURN_ENDS: Final = frozenset(["agent:speak", "agent:silent"])
 _ENDINGS: Final = frozenset(["round:end", "chat:end"])
 _OF_DECISIONS: Final = frozenset(
     ["round:start", "position", "consensus:reached", "consensus:failed", "conflict:detected"]
 )
+#: What people or clocks do that says whether the chat ends after a turn.
+_TURNS_LAST: Final = frozenset(["timeout", "options:changed"])
 #: Ends of a chat that do not follow from its log: somebody's word, a clock, an agent's failure.
 _GIVEN_ENDS: Final = frozenset(["user", "time", "failed"])
 
@@ -126,7 +131,9 @@ class _Again:
         store.create(chat.id, chat.name, current_clock().now())
         self._events = chat.events
         self.session = Session(ChatLog(store, chat.id))
-        self._setting = Setting(chat.options, PromptBuilder(chat.options.prompt), NoTools())
+        changed = any(event.type == "options:changed" for event in self._events)
+        options = Terms.of(self._before_changes(), {}).options() if changed else chat.options
+        self._setting = Setting(options, PromptBuilder(options.prompt), NoTools())
         self._last_policy = chat.policy if mode is None else as_policy(mode)
         changes = [event for event in self._events if event.type == "mode:changed"]
         self._mode_changes = 0 if mode is not None else len(changes)
@@ -134,7 +141,32 @@ class _Again:
         if self._mode_changes:
             first = next(e.data["config"] for e in self._events if "config" in e.data)
             self._policy = as_policy(first["mode"])
-        self._stop = chat.stop
+        self._last_stop = self._stop = chat.stop
+        if changed:
+            self._stop = self._stop_of(Terms.of(self._before_changes(), {}))
+
+    def _before_changes(self) -> Sequence[ChatEvent]:
+        """The events before any options were changed."""
+        return list(takewhile(lambda event: event.type != "options:changed", self._events))
+
+    def _stop_of(self, terms: Terms) -> StopCondition | None:
+        """A stopping condition from the log; the chat's own where it is that, a function too."""
+        last = self._last_stop
+        if terms.stops_by_function:
+            return last
+        if last is not None and plain(terms.config.get("stop")) == plain(last.to_dict()):
+            return last
+        return bounded(terms.stop())
+
+    def _change(self, place: int) -> None:
+        """Let changed options be in force."""
+        event = self._events[place]
+        fold(self.session.state, event.seq or 0, event.type, event.data)
+        terms = Terms.of(self._events[: place + 1], {})
+        options = terms.options()
+        self._setting.options = options
+        self._setting.prompts = PromptBuilder(options.prompt)
+        self._stop = self._stop_of(terms)
 
     async def go(self) -> str | None:
         """Go through the log until it ends or the runs part; what went wrong, if anything."""
@@ -163,12 +195,17 @@ class _Again:
         end = self._end_of(place)
         if end is None:
             return self._copy(place)  # a step that was never finished
+        for number in range(place, end):  # what is begun again is done by what changed meanwhile
+            if self._events[number].type == "options:changed":
+                self._change(number)
         if self._events[end].type == "round:start":
             return await self._decision(place, end)
         return await self._turn(place, end)
 
     def _copy(self, place: int) -> int:
         event = self._events[place]
+        if event.type == "options:changed":
+            self._change(place)
         if event.type == "mode:changed" and self._mode_changes:
             self._mode_changes -= 1
             self._policy = (
@@ -245,8 +282,10 @@ class _Again:
                 self.session.record("handoff", calls)
                 place += 1
         # What people did at the same moment may stand before the end that was reached.
-        later = (e for e in self._events[place:] if e.type not in _GIVEN or e.type == "timeout")
+        later = (e for e in self._events[place:] if e.type not in _GIVEN or e.type in _TURNS_LAST)
         follows = next(later, None)
+        if follows is not None and follows.type == "options:changed":
+            return place  # whether it ends is for the new condition to say
         is_batch = self._setting.options.concurrent and state.queue
         if follows is not None and follows.type not in (*_ENDINGS, "timeout") and not is_batch:
             for type_, data in ending(self.session, self._stop, round_over=not state.queue):
@@ -263,6 +302,8 @@ class _Again:
         ends = (e for e in self._events[place : place + 3] if e.type == "chat:end")
         if any(end.data.get("kind") in _GIVEN_ENDS for end in ends):
             return self._copy(place)
+        if any(e.type == "options:changed" for e in self._events[place + 1 : place + 2]):
+            return self._copy(place)  # whether it ends is for the new condition to say
         made = ending(self.session, self._stop, round_over=not state.queue)
         if not made and state.in_round and not state.queue:
             made = [("round:end", {"round": state.round})]

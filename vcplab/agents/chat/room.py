@@ -24,7 +24,7 @@ from vcplab.agents.chat.driving import at_once
 from vcplab.agents.chat.ending import bounded
 from vcplab.agents.chat.events import ChatEvent
 from vcplab.agents.chat.log import ChatLog, ChatStore
-from vcplab.agents.chat.message import USER, ChatMessage
+from vcplab.agents.chat.message import ChatMessage
 from vcplab.agents.chat.options import ChatOptions
 from vcplab.agents.chat.policies import Policy, as_policy
 from vcplab.agents.chat.prompts import PromptBuilder
@@ -33,11 +33,7 @@ from vcplab.agents.chat.session import Session
 from vcplab.agents.chat.setting import Setting
 from vcplab.agents.chat.state import ChatState
 from vcplab.agents.chat.stopping import (
-    ConsensusReached,
-    RoundLimit,
     StopCondition,
-    TimeLimit,
-    as_stop,
 )
 from vcplab.agents.chat.tools import ToolBox
 from vcplab.core.clock import current_clock
@@ -46,7 +42,7 @@ from vcplab.core.events import Subscription
 from vcplab.core.settings import get_settings
 from vcplab.core.uncopied import Uncopied
 from vcplab.models.chat.choosing import as_chat_model
-from vcplab.models.chat.ledger import Ledger, Price, PriceTable
+from vcplab.models.chat.ledger import Ledger, PriceTable
 from vcplab.prompt.placeholders import VariableEngine
 from vcplab.protocol.ports import ChatModel
 from vcplab.text.tokens import Tokenizer
@@ -317,7 +313,30 @@ class Room(Uncopied):
 
     def _keep(self, policy: Policy | None = None) -> None:
         """Have the store know how it is to go, as long as it was not started."""
-        self._store.keep_options(self.id, {"config": self._config(policy), "seed": self._seed})
+        self._store.keep_options(self.id, self._unstarted(policy))
+
+    def _unstarted(self, policy: Policy | None = None) -> dict[str, Any]:
+        """How it is to go, as long as its log does not say so."""
+        if self.state.config:
+            return {}
+        config = self._config(policy)
+        config.pop("model", None)
+        return {"config": config, "seed": self._seed}
+
+    def _start_facts(self, topic: str) -> dict[str, Any]:
+        """What the log says where it is started now."""
+        if self.state.is_active:
+            raise StateError(
+                "The chat is going on.", where=self.id, next_step="chat.end() first, or chat.say(…)"
+            )
+        if not self.state.agents:
+            raise StateError(
+                "Nobody takes part.", where=self.id, next_step='chat.add_agent(vl.Agent("…", "…"))'
+            )
+        data: dict[str, Any] = {"topic": topic} if topic else {}
+        if not self.state.config:
+            data |= {"config": self._config(), "seed": self._seed}
+        return data
 
     def _waiting(self, waiting: bool) -> None:
         self._runtime.wait(waiting)

@@ -225,13 +225,18 @@ class Session:
 
 
 def _check_type(given: object) -> None:
+    """Refuse what cannot be a type, or is one misspelt; policies have types of their own."""
     known = (*LOGGED_EVENTS, *LIVE_EVENTS)
-    begin = given[:-1] if isinstance(given, str) and given.endswith("*") else None
-    if given in known or (begin is not None and any(name.startswith(begin) for name in known)):
-        return
-    close = get_close_matches(given, known, 3) if isinstance(given, str) else []
+    close: list[str] = []
+    if isinstance(given, str) and given.strip("*"):
+        families = {name.partition(":")[0] + ":*" for name in known if ":" in name}
+        if given in known or given in families:
+            return
+        close = get_close_matches(given, [*known, *families], 3, 0.8)
+        if not close:
+            return
     raise InvalidInputError(
         f"A chat has no events {given!r}.",
         where="type",
-        next_step=f'one of: {", ".join(close or known)}; or "agent:*" for all that begin so',
+        next_step=f"one of: {', '.join(close or known)}",
     )

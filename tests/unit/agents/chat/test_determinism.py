@@ -76,7 +76,9 @@ def test_the_golden_log_is_of_what_it_should_be() -> None:
     lines = [json.loads(line) for line in LOG.read_text(encoding="utf-8").split("\n")[1:-1]]
     seen = {line["type"] for line in lines}
     # What needs a clock, a person's permission or a failed consensus is tested elsewhere.
-    assert set(LOGGED_EVENTS) - seen == {"approval", "consensus:failed", "timeout"}
+    assert set(LOGGED_EVENTS) - seen == {
+        "approval", "consensus:failed", "options:changed", "timeout",
+    }  # fmt: skip
     modes = {line["mode"]["mode"] for line in lines if line["type"] == "mode:changed"}
     assert modes == {
         "random", "natural", "mention", "keyword", "consensus", "selected", "sequential",
