@@ -1,4 +1,4 @@
-"""Chats opened again and forked: what they were given is kept, and what is changed is in the log."""
+"""Chats opened again and forked: what they were given is kept, what is changed is logged."""
 
 from __future__ import annotations
 
@@ -180,9 +180,8 @@ def test_another_mode_stands_in_the_log(how: str) -> None:
 
 def test_several_changes_one_after_another_replay() -> None:
     chat = _begun()
-    for options in ({"max_speakers": 1}, {"mode": "random", "seed": 9}, {"stop": 9}, {"mode": 1}):
-        if options == {"mode": 1}:
-            options = {"max_speakers": 3, "mode": "sequential"}
+    last = {"max_speakers": 3, "mode": "sequential"}
+    for options in ({"max_speakers": 1}, {"mode": "random", "seed": 9}, {"stop": 9}, last):
         chat = _loaded(chat, **options)
         chat.say("b")
         assert chat.replay().identical
@@ -219,8 +218,8 @@ def test_a_fork_at_the_last_word_goes_on_under_its_own_limit() -> None:
 @pytest.mark.parametrize("number", range(30))
 def test_a_fork_with_other_options_replays_from_every_event(number: int) -> None:
     # Cut in every place: inside rounds, after a hand-off, before a round's end.
-    said = {"甲": ["@乙 说", "好。"], "乙": "@丙 说", "丙": "好。"}
-    model = vl.Scripted({who: words for who, words in said.items()}, cycle=True)
+    said: dict[str, Any] = {"甲": ["@乙 说", "好。"], "乙": "@丙 说", "丙": "好。"}
+    model = vl.Scripted(said, cycle=True)
     chat = vl.GroupChat(["甲", "乙", "丙"], "random", model=model, seed=1, stop=3).start("x")
     chat.run()
     if number >= len(chat.events):
