@@ -163,13 +163,15 @@ class ChatBoard(Board):
         """
         from vcplab.agents.chat.chat import GroupChat
         from vcplab.agents.chat.log import ChatStore
+        from vcplab.agents.chat.terms import Terms
 
         run = self.run(system, scenario, seed)
         place = self._place(system)
         team: ChatTeam = self.systems[place]
         name = f"{self.names[place]}: {run.scenario.id}, seed {run.seed}"
         store = ChatStore()
-        store.create(name, name, current_clock().now())
+        title = Terms.of(run.events, {}).options().name
+        store.create(name, title, current_clock().now())
         store.append(name, [(e.seq or 0, e.type, e.line, None, 0.0) for e in run.events])
         return GroupChat.load(name, store=store, **team.arguments(run.scenario, run.seed))
 

@@ -67,7 +67,8 @@ def opened(
         kept = jsonl_options(text)
         config = Terms.of(events, kept).config
         chat = uuid.uuid4().hex[:12]
-        held.create(chat, str(config.get("name", path.stem)), current_clock().now())
+        name = config.get("name", ChatOptions().name if config else path.stem)
+        held.create(chat, str(name), current_clock().now())
         try:
             held.keep_options(chat, kept)
             held.append(chat, [(e.seq or 0, e.type, e.line, None, 0.0) for e in events])

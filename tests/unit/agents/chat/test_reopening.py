@@ -1,4 +1,4 @@
-"""Chats opened again and forked: what they were given is kept, what is changed is logged."""
+"""Chats opened again and forked: what was given is kept, what is changed stands in the log."""
 
 from __future__ import annotations
 
@@ -78,6 +78,11 @@ def test_a_saved_chat_keeps_what_it_was_given(tmp_path: Path, started: bool) -> 
     assert again.name == "n"
     assert again.to_jsonl() == chat.to_jsonl()
     assert again.save(tmp_path / "again.jsonl").read_bytes() == path.read_bytes()
+
+
+def test_a_saved_chat_without_a_name_of_its_own_gets_none_by_its_file(tmp_path: Path) -> None:
+    path = _begun().save(tmp_path / "other.jsonl")
+    assert vl.GroupChat.load(path, model=MODEL).name == "group chat"
 
 
 def test_what_changes_before_the_start_is_kept_and_not_logged() -> None:
