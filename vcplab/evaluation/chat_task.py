@@ -220,10 +220,15 @@ class ChatTask:
     def stop(self) -> None:
         """Interrupt the chats that are going on; their outputs are not wanted any more."""
         self._stopped.set()
-        with self._lock:
-            going = list(self._going)
-        for chat in going:
-            chat.interrupt()
+        # Again and again: a chat that was just about to be driven does not feel the first time.
+        while True:
+            with self._lock:
+                going = list(self._going)
+            if not going:
+                return
+            for chat in going:
+                chat.interrupt()
+            time.sleep(0.02)
 
     def _one(self, team: ChatTeam, item: str) -> Output:
         scenario, seed = self._items[item]
@@ -232,6 +237,8 @@ class ChatTask:
         try:
             chat = team.chat(scenario, seed, store)
             with self._lock:
+                if self._stopped.is_set():
+                    raise _interrupted(item)
                 self._going.add(chat)
             try:
                 ended = self._drive(chat, scenario)
@@ -240,9 +247,7 @@ class ChatTask:
                     self._going.discard(chat)
                 chat.close()
             if self._stopped.is_set():
-                raise StateError(
-                    "The chat was interrupted.", where=item, next_step="Run the comparison again."
-                )
+                raise _interrupted(item)
             total = chat.ledger.total
             return {
                 "log": chat.to_jsonl(),
@@ -283,6 +288,12 @@ class ChatTask:
                 rows.append([float("nan")] * len(metrics))
         names = [metric.name for metric in metrics]
         return pd.DataFrame(rows, index=list(outputs), columns=names, dtype=float)
+
+
+def _interrupted(item: str) -> StateError:
+    return StateError(
+        "The chat was interrupted.", where=item, next_step="Run the comparison again."
+    )
 
 
 def chat_run(scenario: ChatScenario, seed: int, output: Output) -> ChatRun:
