@@ -61,7 +61,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="vcplab-tests-"))
-    for name in [name for name in os.environ if name.startswith("VCPLAB_")]:
+    shared = {"VCP_SERVER", "VCP_KEY", "SERVER_NAME", "DIST_SERVER_PORT", "DEBUG_MODE"}
+    for name in [n for n in os.environ if n.startswith("VCPLAB_") or n in shared]:
         del os.environ[name]
     os.environ.update(
         {

@@ -1,4 +1,4 @@
-"""The command line: ``vcplab demo | compare | lab | new-plugin | doctor``.
+"""The command line: ``vcplab demo | compare | lab | node | new-plugin | doctor``.
 
 Exit codes: 0 done, 1 it could not be done (one message on standard error says why and what to do
 next), 2 the command was not understood. Each command is a module with ``SUMMARY``,
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from vcplab.cli import compare, demo, doctor, lab, new_plugin
+from vcplab.cli import compare, demo, doctor, lab, new_plugin, node
 from vcplab.core.errors import VCPError
 
 __all__ = ["build_parser", "main"]
@@ -23,6 +23,7 @@ _COMMANDS: dict[str, ModuleType] = {
     "demo": demo,
     "compare": compare,
     "lab": lab,
+    "node": node,
     "new-plugin": new_plugin,
     "doctor": doctor,
 }

@@ -1,4 +1,10 @@
-"""Where settings come from: the files, what each source decided, and errors that say so."""
+"""Where settings come from: the files, what each source decided, and errors that say so.
+
+Beside the workbench's own names there are those of nodes: ``VCP_SERVER`` and ``VCP_KEY``, and the
+``SERVER_NAME``, ``DIST_SERVER_PORT`` and ``DEBUG_MODE`` of seed 000's ``config.env``. They are
+shared with other programs, whose environment and whose ``config.env`` it may be; so of these what
+has the wrong form is ignored and told, and never stops a lab from opening.
+"""
 
 from __future__ import annotations
 
@@ -15,29 +21,49 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from vcplab.core.dotenv import parse_dotenv
 from vcplab.core.errors import InvalidInputError
 
 __all__ = [
+    "ENV_FILE",
     "FILE",
     "FORMS",
     "PREFIX",
+    "SHARED",
     "Labelled",
     "Reading",
     "check_names",
+    "env_file",
     "explained",
     "file_label",
     "nearest_name",
+    "read_env_file",
     "read_file",
+    "read_shared",
     "setting_files",
     "shown_value",
 ]
 
 FILE = "vcplab.toml"
+ENV_FILE = "config.env"
 PREFIX = "VCPLAB_"
+# Names that VCP programs share → settings.
+SHARED: Mapping[str, str] = {
+    "VCP_SERVER": "server_url",
+    "VCP_KEY": "server_key",
+    "SERVER_NAME": "server_name",
+    "DIST_SERVER_PORT": "node_port",
+    "DEBUG_MODE": "debug_mode",
+}
 _HIDDEN = "•••"
 # Keys travel inside VCP addresses too (`…/VCP_Key=…`), so an address is not free of secrets.
 _USER_INFO = re.compile(r"(?<=//)[^/?#]*@")
 _KEY_IN_URL = re.compile(r"(?i)(key|token|secret|password)=[^/&?#]*")
+# The rest of the path, slashes and all (facts/vcp-protocol §4.1).
+_VCP_KEY_IN_URL = re.compile(r"(?i)(vcp_key)=[^?#]*")
+_PORT = re.compile(r"[0-9]{1,5}")
+# As pydantic reads them.
+_SWITCHES = frozenset(["true", "false", "t", "f", "yes", "no", "y", "n", "on", "off", "1", "0"])
 
 # What each setting accepts, for the errors.
 FORMS: Mapping[str, str] = {
@@ -51,6 +77,9 @@ FORMS: Mapping[str, str] = {
     "progress": "true or false",
     "server_url": "an address such as 'ws://127.0.0.1:6005'",
     "server_key": "text",
+    "server_name": "text",
+    "node_port": "a port from 1 to 65535",
+    "debug_mode": "true or false",
     "model_url": "an address such as 'http://127.0.0.1:11434/v1'",
     "model_key": "text",
 }
@@ -63,6 +92,7 @@ class Reading:
     folder: Path | None = None
     keywords_only: bool = False
     found: dict[str, str] = field(default_factory=dict)
+    ignored: dict[str, str] = field(default_factory=dict)
 
 
 class Labelled(PydanticBaseSettingsSource):
@@ -104,7 +134,8 @@ def shown_value(value: object) -> str:
     if isinstance(value, SecretStr):
         return _HIDDEN
     if isinstance(value, str):
-        return _KEY_IN_URL.sub(rf"\1={_HIDDEN}", _USER_INFO.sub(f"{_HIDDEN}@", value))
+        text = _VCP_KEY_IN_URL.sub(rf"\1={_HIDDEN}", _USER_INFO.sub(f"{_HIDDEN}@", value))
+        return _KEY_IN_URL.sub(rf"\1={_HIDDEN}", text)
     return str(value)
 
 
@@ -220,3 +251,65 @@ def read_file(path: Path) -> dict[str, Any]:
         if isinstance(value, str) and not value.startswith("~"):
             values[name] = str(path.parent / value)
     return values
+
+
+def env_file(folder: Path | None) -> Path:
+    """The ``config.env`` to read, whether it exists or not.
+
+    Args:
+        folder: The lab's folder; None means the working directory.
+    """
+    return (Path.cwd() if folder is None else folder).absolute() / ENV_FILE
+
+
+def read_shared(
+    values: Mapping[str, str], ignored: dict[str, str], where: str = ""
+) -> dict[str, Any]:
+    """The settings among values that other programs may have written.
+
+    Args:
+        values: Values by name, of the environment or of a ``config.env``.
+        ignored: Takes a notice for each that has the wrong form.
+        where: The source, for the notices.
+
+    Returns:
+        Settings; empty values do not count, unknown names neither.
+    """
+    settings = {}
+    for variable, name in SHARED.items():
+        text = values.get(variable, "").strip()
+        if not text:
+            continue
+        if _fits(name, text):
+            settings[name] = text
+        else:
+            notice = f"ignored{where and f' in {where}'}: {name} must be {FORMS[name]}"
+            ignored[variable] = f"{ignored[variable]}; {notice}" if variable in ignored else notice
+    return settings
+
+
+def read_env_file(path: Path, ignored: dict[str, str]) -> dict[str, Any]:
+    """Read the names that concern nodes out of a ``config.env``.
+
+    Args:
+        path: The file.
+        ignored: Takes a notice if it cannot be read.
+
+    Returns:
+        Settings by name; empty if there is no such file.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        # What is not UTF-8 are comments of an older Windows editor; the names here are ASCII.
+        text = path.read_bytes().decode("utf-8-sig", "replace")
+    except OSError as error:
+        ignored[ENV_FILE] = f"ignored: the file {path} cannot be read: {error.strerror}"
+        return {}
+    return read_shared(parse_dotenv(text), ignored, file_label(path, ""))
+
+
+def _fits(name: str, text: str) -> bool:
+    if name == "node_port":
+        return bool(_PORT.fullmatch(text)) and 1 <= int(text) <= 65535
+    return name != "debug_mode" or text.lower() in _SWITCHES

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Self, TypeVar
 
+from vcplab.core._texts import error_text
 from vcplab.core.clock import current_clock
 from vcplab.core.errors import InvalidInputError
 
@@ -131,6 +132,7 @@ class EventBus:
         # Re-entrant, because the garbage collector may close a subscription inside our own lock.
         self._lock = threading.RLock()
         self._subscriptions: tuple[Subscription, ...] = ()
+        self._asked: dict[type[Event], bool] = {}
         self._history: deque[Event] = deque(maxlen=history)
         self._local = threading.local()
 
@@ -164,11 +166,16 @@ class EventBus:
         subscription = Subscription(self, event_type, handler)
         with self._lock:
             self._subscriptions = (*self._subscriptions, subscription)
+            self._asked = {}
         return subscription
 
     def has_subscribers(self, event_type: type[Event]) -> bool:
         """Whether anybody would be told of events of a type; asked where making one is dear."""
-        return any(issubclass(event_type, one.event_type) for one in self._subscriptions)
+        known = self._asked  # whoever subscribes meanwhile puts a new one in its place
+        if event_type not in known:
+            wanted = (one.event_type for one in self._subscriptions)
+            known[event_type] = any(issubclass(event_type, one) for one in wanted)
+        return known[event_type]
 
     def publish(self, event: Event) -> None:
         """Remember an event and hand it to every matching handler, in order of subscription.
@@ -224,9 +231,8 @@ class EventBus:
         log("handler %s failed on %s", name, type(event).__name__, exc_info=error, stacklevel=2)
         # A handler of failures that fails itself is only logged, or there would be no end.
         if not isinstance(event, HandlerFailed):
-            failure = HandlerFailed(
-                event=event, handler=name, error_type=type(error).__name__, message=_text(error)
-            )
+            kind, text = type(error).__name__, error_text(error)
+            failure = HandlerFailed(event=event, handler=name, error_type=kind, message=text)
             self.publish(failure)
 
     def stream(self, event_type: type[E], *, maxsize: int = 1000) -> EventStream[E]:
@@ -277,6 +283,7 @@ class EventBus:
     def _remove(self, subscription: Subscription) -> None:
         with self._lock:
             self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
+            self._asked = {}
 
     def __repr__(self) -> str:
         return f"<EventBus {len(self._subscriptions)} handlers, {len(self._history)} events>"
@@ -391,10 +398,3 @@ def _check_event_type(event_type: object) -> None:
 
 def _name_of(handler: object) -> str:
     return str(getattr(handler, "__qualname__", None) or type(handler).__name__)
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # an exception whose __str__ fails must not hide that it happened
-        return "(its text cannot be shown)"

@@ -13,6 +13,7 @@ values under a name that says so; and texts that look like a key.
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import os
 import re
@@ -25,7 +26,7 @@ from pydantic import SecretStr
 from vcplab.core.names import snake_case
 from vcplab.core.settings import Settings, get_settings
 
-__all__ = ["MASK", "Redactor", "is_secret_name"]
+__all__ = ["MASK", "Redactor", "is_secret_name", "spellings"]
 
 MASK = "•••"
 """What stands in the place of a secret."""
@@ -60,6 +61,9 @@ _LOOKS = re.compile(
     re.VERBOSE,
 )
 
+_LONGEST_SEEN = 100
+_MOST_SEEN = 4096
+
 # One of these is in everything that the pattern finds; looking for them is a hundred times faster.
 _HINTS = (
     *("sk-", "sk_", "pk-", "pk_", "rk-", "rk_", "ghp", "gho", "ghs", "github_pat", "glpat", "hf_"),
@@ -68,6 +72,7 @@ _HINTS = (
 )
 
 
+@functools.lru_cache(4096)  # the same few names come with every span
 def is_secret_name(name: str) -> bool:
     """Whether what bears this name is a secret, e.g. ``api_key``, ``toolPassword``, ``VCP_Key``."""
     plain = snake_case(name).replace("-", "_").replace(" ", "_")
@@ -85,25 +90,38 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = (), *, settings: Settings | None = None) -> None:
         self._known: set[str] = set()
+        self._seen: dict[str, str] = {}
         self._pattern: re.Pattern[str] | None = None
         self.add(*secrets, *_from_settings(settings or get_settings()), *_from_environment())
 
     def add(self, *secrets: str) -> None:
         """Learn further secrets; texts of fewer than six characters are left alone."""
         for secret in secrets:
-            if len(secret) >= _SHORTEST:
-                self._known.update(_spellings(secret))
+            self._known.update(spellings(secret))
         known = sorted(self._known, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, known))) if known else None
+        self._seen = {}
 
     def text(self, text: str) -> str:
         """A text without secrets."""
+        if len(text) > _LONGEST_SEEN:
+            return self._masked(text)
+        seen = self._seen  # names and short values come again and again
+        shown = seen.get(text)
+        if shown is None:
+            if len(seen) >= _MOST_SEEN:
+                seen.clear()
+            shown = seen[text] = self._masked(text)
+        return shown
+
+    def _masked(self, text: str) -> str:
         if self._pattern is not None:
             text = self._pattern.sub(MASK, text)
         lowered = text.lower()
-        if not any(hint in lowered for hint in _HINTS):
-            return text
-        return _LOOKS.sub(_masked, text)
+        for hint in _HINTS:
+            if hint in lowered:
+                return _LOOKS.sub(_masked, text)
+        return text
 
     def redact(self, value: Any, name: str = "") -> Any:
         """A value of mappings, sequences and texts without secrets, made anew where needed.
@@ -133,7 +151,17 @@ def _masked(match: re.Match[str]) -> str:
     return MASK if before is None else before + MASK
 
 
-def _spellings(secret: str) -> set[str]:
+def spellings(secret: str) -> set[str]:
+    """The spellings in which a secret travels: as it is, in URLs, in JSON, in base64 and in hex.
+
+    Args:
+        secret: A text known to be secret.
+
+    Returns:
+        The spellings; none of a text of fewer than six characters, which would be found everywhere.
+    """
+    if len(secret) < _SHORTEST:
+        return set()
     raw = secret.encode("utf-8", "replace")
     encoded = base64.b64encode(raw).decode()
     return {

@@ -1,8 +1,11 @@
 """Settings: one frozen value, and where each part of it came from.
 
 Sources in rising priority: defaults; the user's ``vcplab.toml`` in the platform's configuration
-folder; ``vcplab.toml`` of the lab's folder (or the working directory); environment variables
-``VCPLAB_*``; keywords. Secrets are never shown.
+folder; ``config.env`` and ``vcplab.toml`` of the lab's folder (or the working directory); the
+environment variables ``VCP_SERVER``, ``VCP_KEY``, ``SERVER_NAME``, ``DIST_SERVER_PORT`` and
+``DEBUG_MODE``; environment variables ``VCPLAB_*``; keywords. Secrets are never shown.
+
+``config.env`` is the file of VCP nodes (seed 000); those five names are read from it, and no other.
 """
 
 from __future__ import annotations
@@ -30,13 +33,17 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from vcplab.core._settings_sources import (
     FILE,
     PREFIX,
+    SHARED,
     Labelled,
     Reading,
     check_names,
+    env_file,
     explained,
     file_label,
     nearest_name,
+    read_env_file,
     read_file,
+    read_shared,
     setting_files,
     shown_value,
 )
@@ -84,8 +91,12 @@ class Settings(BaseSettings):
         offline: Whether nothing may be fetched from outside.
         jobs: How many processes a comparison may use, from 1.
         progress: Whether bars are shown.
-        server_url: Address of the VCP main server.
-        server_key: Its key.
+        server_url: Address of the VCP main server (``VCP_SERVER``).
+        server_key: Its key (``VCP_KEY``).
+        server_name: The name under which this node appears there (``SERVER_NAME``).
+        node_port: Port on 127.0.0.1 on which the node takes the reports of plugins of other
+            programs (``DIST_SERVER_PORT``); None for none.
+        debug_mode: Whether plugins are to say what they do (``DEBUG_MODE``).
         model_url: Address of an OpenAI-compatible model server.
         model_key: Its key.
 
@@ -114,10 +125,14 @@ class Settings(BaseSettings):
     progress: bool = True
     server_url: str | None = None
     server_key: SecretStr | None = None
+    server_name: str | None = None
+    node_port: int | None = Field(default=None, ge=1, le=65535)
+    debug_mode: bool = False
     model_url: str | None = None
     model_key: SecretStr | None = None
 
     _found: dict[str, str] = PrivateAttr(default_factory=dict)
+    _ignored: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def __init__(self, **values: Any) -> None:
         check_names(values, "keyword")
@@ -131,6 +146,7 @@ class Settings(BaseSettings):
         finally:
             _reading.reset(token)
         self._found = reading.found
+        self._ignored = reading.ignored
 
     @classmethod
     def settings_customise_sources(
@@ -153,7 +169,14 @@ class Settings(BaseSettings):
             lambda name: f"environment variable {PREFIX}{name.upper()}",
             found,
         )
-        files = (
+        variables = {name: variable for variable, name in SHARED.items()}
+        shared = Labelled(
+            settings_cls,
+            lambda: read_shared(os.environ, reading.ignored),
+            lambda name: f"environment variable {variables[name]}",
+            found,
+        )
+        lab, *users = (
             Labelled(
                 settings_cls,
                 functools.partial(read_file, path),
@@ -162,7 +185,14 @@ class Settings(BaseSettings):
             )
             for path in setting_files(reading.folder)
         )
-        return (keywords, environment, *files)
+        node_file = env_file(reading.folder)
+        node = Labelled(
+            settings_cls,
+            lambda: read_env_file(node_file, reading.ignored),
+            lambda name: f"{variables[name]} in {file_label(node_file, name)}",
+            found,
+        )
+        return (keywords, environment, shared, lab, node, *users)
 
     @field_validator("cache_dir", "data_dir")
     @classmethod
@@ -223,14 +253,16 @@ class Settings(BaseSettings):
         present = {name: getattr(self, name) for name in type(self).model_fields}
         settings = self._read(Reading(keywords_only=True), {**present, **values})
         settings._found = {**self._found, **dict.fromkeys(values, "override_settings")}
+        settings._ignored = self._ignored
         return settings
 
     def sources(self) -> list[SettingRow]:
         """Every setting with the place it came from, then notices on variables that were ignored.
 
         Returns:
-            One row per setting, in the order of the class, then one per unknown ``VCPLAB_*``
-            environment variable (whose value is not shown: it may be a mistyped secret).
+            One row per setting, in the order of the class, then one per variable that was ignored:
+            unknown ``VCPLAB_*`` environment variables, and shared names of a wrong form (values are
+            not shown: they may be mistyped secrets).
         """
         names = type(self).model_fields
         rows = [
@@ -243,6 +275,7 @@ class Settings(BaseSettings):
                 near = nearest_name(name)
                 hint = f"; did you mean {PREFIX}{near.upper()}?" if near else ""
                 rows.append(SettingRow(variable, "–", f"ignored: no such setting{hint}"))
+        rows += [SettingRow(variable, "–", notice) for variable, notice in self._ignored.items()]
         return rows
 
     def to_frame(self) -> pd.DataFrame:

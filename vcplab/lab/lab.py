@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from vcplab.agents.agent import Agent
 from vcplab.agents.chat.chat import GroupChat
@@ -23,6 +24,9 @@ from vcplab.plugins.events import PluginPush
 from vcplab.plugins.scaffold import export_function
 from vcplab.prompt.stored_variables import VariableStore
 from vcplab.prompt.templates import TemplateStore
+
+if TYPE_CHECKING:
+    from vcplab.lab.node import NodeFacet
 
 __all__ = ["Lab"]
 
@@ -70,7 +74,7 @@ class Lab:
             try:
                 self.settings = Settings.load(self.workspace.path, **settings)
                 self.trace = TraceFacet(self.workspace, self.settings)
-                self.plugins = PluginsFacet(self.workspace)
+                self.plugins = PluginsFacet(self.workspace, debug=self.settings.debug_mode)
                 self.plugins.masking.on_secret(self.trace.recorder.redactor.add)
                 self.plugins.events.subscribe(PluginPush, self._pushed)
                 self.tools = ToolsFacet(self.plugins)
@@ -93,6 +97,13 @@ class Lab:
                 self.workspace.close()
                 raise
             _open[str(self.workspace.path)] = self
+
+    @functools.cached_property
+    def node(self) -> NodeFacet:
+        """The lab as a node of main servers: ``lab.node.connect()``."""
+        from vcplab.lab.node import NodeFacet  # what only few labs need is loaded when it is
+
+        return NodeFacet(self.plugins, self.workspace, self.settings)
 
     @property
     def path(self) -> Path:
@@ -211,6 +222,8 @@ class Lab:
             if _open.get(str(self.workspace.path)) is self:
                 del _open[str(self.workspace.path)]
         try:
+            if "node" in self.__dict__:
+                self.node.close()
             self.chats.close()
             self.plugins.close()
         finally:

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from vcplab.core.errors import InvalidInputError
 from vcplab.plugins.tasks import Tasks
 from vcplab.protocol.results import ToolResult
 
@@ -19,13 +20,47 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["PREFIX", "Callbacks"]
+__all__ = ["BODY_LIMIT", "PREFIX", "Callbacks", "read_report"]
 
 PREFIX: Final = "/plugin-callback"
 _NAMES: Final = ("pluginName", "PLUGIN_NAME_FOR_CALLBACK")
 _TASKS: Final = ("taskId", "task_id", "TaskId", "requestId")
-_LIMIT: Final = 20 * 2**20
+BODY_LIMIT: Final = 20 * 2**20
+"""Bytes that a report may have."""
 _LONGEST: Final = 200
+
+
+def read_report(body: bytes, path: str = "") -> tuple[str, str, dict[str, Any]]:
+    """Read a report.
+
+    Args:
+        body: The body of its request.
+        path: What follows the address, ``<plugin>/<task>``; empty where the body names them.
+
+    Returns:
+        The plugin (empty if it is not named), the task and the body.
+
+    Raises:
+        InvalidInputError: The body is no JSON object, or no task is named.
+    """
+    try:
+        values = json.loads(body)
+    except (ValueError, RecursionError):
+        raise _unreadable("the body is no JSON") from None
+    if not isinstance(values, dict):
+        raise _unreadable("the body is no JSON object")
+    plugin, _, task = path.rpartition("/")
+    plugin = plugin or str(next((values[k] for k in _NAMES if values.get(k)), ""))
+    task = task or str(next((values[k] for k in _TASKS if values.get(k)), ""))
+    if not task or len(task) > _LONGEST:
+        raise _unreadable("the report names no task")
+    return plugin, task, values
+
+
+def _unreadable(problem: str) -> InvalidInputError:
+    return InvalidInputError(
+        problem, where="report", next_step='send {"pluginName": …, "taskId": …, "status": …}'
+    )
 
 
 class Callbacks:
@@ -94,7 +129,7 @@ class Callbacks:
         ]
         # A mount for each lab of the process; the path ends in what tells them apart.
         prefix = f"{PREFIX}/{secrets.token_hex(4)}"
-        return await listener().amount(prefix, routes, body_limit=_LIMIT)
+        return await listener().amount(prefix, routes, body_limit=BODY_LIMIT)
 
     async def _answer(self, request: Request) -> Response:
         from starlette.responses import JSONResponse
@@ -103,18 +138,14 @@ class Callbacks:
         if owner is None:
             return JSONResponse({"error": "unknown address"}, status_code=403)
         try:
-            body = json.loads(await request.body())
-        except (ValueError, RecursionError):
-            return JSONResponse({"error": "the body is no JSON"}, status_code=400)
-        if not isinstance(body, dict):
-            return JSONResponse({"error": "the body is no JSON object"}, status_code=400)
-        plugin, _, task = str(request.path_params.get("plugin", "")).rpartition("/")
-        plugin = plugin or str(next((body[k] for k in _NAMES if body.get(k)), owner))
-        task = task or str(next((body[k] for k in _TASKS if body.get(k)), ""))
+            plugin, task, body = read_report(
+                await request.body(), str(request.path_params.get("plugin", ""))
+            )
+        except InvalidInputError as error:
+            return JSONResponse({"error": error.message}, status_code=400)
+        plugin = plugin or owner
         if plugin != owner:
             return JSONResponse({"error": "this address is another plugin's"}, status_code=403)
-        if not task or len(task) > _LONGEST:
-            return JSONResponse({"error": "the report names no task"}, status_code=400)
         self.report(plugin, task, body)
         return JSONResponse({"status": "success", "message": "Callback received"})
 

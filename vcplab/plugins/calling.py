@@ -5,11 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
-from vcplab.core.clock import current_clock
 from vcplab.core.errors import InvalidInputError, VCPError, VCPErrorCode
 from vcplab.core.loop import blocking, on_library_loop, submit, to_worker
 from vcplab.core.trace import span
@@ -22,7 +21,7 @@ from vcplab.plugins.parameters import check_arguments
 from vcplab.plugins.plugin import Plugin
 from vcplab.plugins.shown import PartsResult
 from vcplab.plugins.tasks import Task, TaskState
-from vcplab.plugins.waiting import until
+from vcplab.plugins.waiting import moment_of, until
 from vcplab.protocol.results import (
     OutputSource,
     ToolFailure,
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
     from vcplab.plugins.manager import PluginManager
 
 __all__ = ["Caller"]
+
+_NO_FACTS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Caller:
         *,
         timeout: float | None = None,
         origin: str = "notebook",
+        facts: Mapping[str, Any] = _NO_FACTS,
     ) -> Any:
         """Call a tool.
 
@@ -69,6 +71,7 @@ class Caller:
             arguments: Its arguments; texts are converted where the tool declares types.
             timeout: Seconds that it may take; the plugin's own limit by default.
             origin: Where the call comes from, for the trace.
+            facts: What else the trace is to say of it, e.g. the server that asked.
 
         Returns:
             What the tool gave: the ``result`` of a plugin, the return value of a function.
@@ -80,7 +83,7 @@ class Caller:
             ToolFailure: It failed; ``payload`` is what goes on the wire.
             ToolTimeoutError: It took too long.
         """
-        output = await self._run(name, arguments, timeout, origin)
+        output = await self._run(name, arguments, timeout, origin, facts=facts)
         return _value(output, name)
 
     call = blocking(acall)
@@ -173,7 +176,7 @@ class Caller:
         Raises:
             InvalidInputError: It is no such time, or past.
         """
-        due = _moment(when)
+        due = moment_of(when)
         given = dict(arguments or {})
         task = self._manager.tasks.new(name, given, uuid.uuid4().hex[:12])
         task.answer(f"planned for {due.isoformat()}")
@@ -238,6 +241,7 @@ class Caller:
         origin: str,
         silent: bool = False,
         task: Task | None = None,
+        facts: Mapping[str, Any] = _NO_FACTS,
     ) -> _Output:
         manager = self._manager
         given = dict(arguments) if arguments else {}
@@ -246,7 +250,13 @@ class Caller:
                 f"A call cannot take {timeout} s.", where="timeout", next_step="pass seconds, > 0"
             )
         with span(
-            f"tool.{name}", kind="tool", tool=name, tool_type="plugin", input=given, origin=origin
+            f"tool.{name}",
+            kind="tool",
+            tool=name,
+            tool_type="plugin",
+            input=given,
+            origin=origin,
+            **facts,
         ) as here:
             plugin = manager.catalogue.ready(name)
             version = plugin.version
@@ -372,20 +382,3 @@ def _failed(error: VCPError, name: str, maid: str | None) -> ToolResult:
     except ToolFailure as final:
         return final.to_result(name)
     raise AssertionError("an exception is never an output")
-
-
-def _moment(text: str) -> datetime:
-    now = current_clock().now()
-    for form in ("%Y-%m-%d-%H:%M", "%Y-%m-%d-%H:%M:%S"):
-        try:
-            due = datetime.strptime(text.strip(), form).replace(tzinfo=now.tzinfo)
-        except ValueError:
-            continue
-        if due > now:
-            return due
-        raise InvalidInputError(
-            f"{text} is past.", where="timely_contact", next_step="give a time in the future"
-        )
-    raise InvalidInputError(
-        f"{text!r} is no time.", where="timely_contact", next_step="write YYYY-MM-DD-HH:mm"
-    )

@@ -22,6 +22,7 @@ __all__ = [
     "PluginRegistered",
     "PluginUnregistered",
     "PluginsReloaded",
+    "TaskReported",
 ]
 
 
@@ -143,6 +144,23 @@ class PluginPush(PluginEvent):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TaskReported(PluginEvent):
+    """An asynchronous plugin reported one of its tasks.
+
+    Attributes:
+        task: The task.
+        origin: Where its call came from, e.g. a node's link; empty for a task of an earlier
+            process.
+        data: What the plugin reported.
+    """
+
+    type: ClassVar[str] = "plugin_callback"
+    task: str
+    origin: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class InternalPluginExecute(PluginEvent):
     """An internal plugin was called; whoever answers calls ``respond`` (facts/sdk-and-neko A3).
 
@@ -166,6 +184,7 @@ _KINDS: Final[tuple[type[PluginEvent], ...]] = (
     PluginErrorEvent,
     PluginLogged,
     PluginPush,
+    TaskReported,
     InternalPluginExecute,
 )
 EVENT_TYPES: Final[dict[str, type[PluginEvent]]] = {

@@ -26,6 +26,7 @@ from vcplab.plugins.events import (
     PluginLogged,
     PluginPush,
     PluginsReloaded,
+    TaskReported,
 )
 from vcplab.plugins.hosts.base import Host
 from vcplab.plugins.hosts.kernel import KernelHost
@@ -62,6 +63,7 @@ class PluginManager(RegisteringManager):
         events: What happens to plugins, as `vcplab.plugins.events`.
         catalogue: The plugins themselves.
         tasks: Calls that go on.
+        callbacks: Where asynchronous plugins report what became of them.
         preprocessors: The chain that changes messages.
         statics: The values of static plugins.
         async_results: The reports of tasks, for prompts.
@@ -88,10 +90,10 @@ class PluginManager(RegisteringManager):
         self.trusted = Trust(store)
         self.masking = Masking()
         self.tasks = Tasks(store, self.masking.text)
-        self._callbacks = Callbacks(self.tasks, self._reported)
+        self.callbacks = Callbacks(self.tasks, self._reported)
         self.stdio = StdioHost(
             self.tasks,
-            self._callbacks.url,
+            self.callbacks.url,
             debug=lambda: self.debug,
             admin_code=lambda: self.admin_code,
             learn=self.masking.learn,
@@ -343,7 +345,7 @@ class PluginManager(RegisteringManager):
         self.tasks.close()
         for host in self.hosts.values():
             await host.close()
-        await self._callbacks.close()
+        await self.callbacks.close()
 
     def report_failure(self, plugin: str, error: Exception) -> None:
         """Tell that something of a plugin failed which is no call."""
@@ -360,6 +362,9 @@ class PluginManager(RegisteringManager):
     def _reported(self, plugin: str, task: str, body: dict[str, Any]) -> None:
         self.records.put_report(plugin, task, body)
         self._tell_prompts(plugin, task, body)
+        begun = self.tasks.find(plugin, task)
+        origin = "" if begun is None else begun.origin
+        self.events.publish(TaskReported(plugin=plugin, task=task, origin=origin, data=body))
         known = self.catalogue.find(plugin)
         push = known.manifest.push if known is not None and known.manifest is not None else None
         if push is not None and push.enabled:

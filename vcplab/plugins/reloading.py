@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,6 +21,9 @@ from vcplab.plugins.tree import SKIPPED, read_tree
 from vcplab.plugins.writers import is_being_written
 
 if TYPE_CHECKING:
+    from watchfiles import Change
+
+    from vcplab.plugins.hosts.base import Version
     from vcplab.plugins.loading import Loader
     from vcplab.plugins.manager import PluginManager
 
@@ -34,6 +37,9 @@ _SHORTENED: Final = 0.65
 """The same where a file became shorter: it may have been cut, with the rest still to come."""
 _LONGEST: Final = 10.0
 _LOOK: Final = 0.05
+_AGAIN: Final = 1.0
+_AGAIN_LONGEST: Final = 10.0
+"""Seconds after which a watch that broke off is set up anew: at first, and at most."""
 
 
 class Reloader:
@@ -89,23 +95,48 @@ class Reloader:
     async def _run(
         self, roots: tuple[Path, ...], stop: asyncio.Event, ready: asyncio.Event
     ) -> None:
-        from watchfiles import awatch
-
-        changes = awatch(
-            *roots,
-            watch_filter=None,
-            debounce=50,
-            step=10,
-            stop_event=stop,
-            yield_on_timeout=True,
-            rust_timeout=100,
-            ignore_permission_denied=True,
-        )
-        # The first word, though it be "nothing changed", means that the watch stands.
-        async for batch in changes:
-            ready.set()
-            self._touch(Path(path) for _, path in batch)
+        """Watch until it is stopped; a watch that breaks off is set up anew."""
+        loop = asyncio.get_running_loop()
+        pause, anew, told = _AGAIN, False, ""
+        while not stop.is_set():
+            began = loop.time()
+            try:
+                async for batch in _changes(roots, stop):
+                    if anew:
+                        # What was edited since the earlier watch broke off, nobody saw.
+                        self._touch(self._watched(roots))
+                        anew = False
+                    ready.set()
+                    self._touch(Path(path) for _, path in batch)
+            except Exception as error:
+                # E.g. a file whose name is no text, or too many watches; the group is anyio's.
+                while isinstance(error, ExceptionGroup):
+                    error = error.exceptions[0]
+                if str(error) != told:
+                    told = str(error)
+                    _logger.warning("Watching %s broke off: %s", ", ".join(map(str, roots)), told)
+                ready.set()
+                if anew:  # it did not even stand: somebody has to look, from time to time
+                    self._touch(self._watched(roots))
+                anew = True
+                if loop.time() - began > _AGAIN_LONGEST:
+                    pause = _AGAIN
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), pause)
+                pause = min(2 * pause, _AGAIN_LONGEST)
         ready.set()
+
+    def _watched(self, roots: Iterable[Path]) -> list[Path]:
+        """The folders of plugins, known or new, that lie in watched folders."""
+        found = {
+            plugin.folder
+            for plugin in self._manager.catalogue
+            if plugin.watched and plugin.folder is not None
+        }
+        for root in roots:
+            with suppress(OSError):
+                found |= {path for path in root.iterdir() if path.is_dir()}
+        return sorted(found)
 
     def _touch(self, paths: Iterable[Path]) -> None:
         now = asyncio.get_running_loop().time()
@@ -208,10 +239,14 @@ class Reloader:
             self._manager.catalogue.put(plugin)
         if mine.blocked:
             return
-        if plugin.version is None:
+        version = plugin.version
+        if version is None:
             await self._first(plugin)
-        elif not await to_worker(self._same, plugin):
+        elif not await to_worker(_same, folder, version):
             await self._loader.areload(plugin)
+        elif plugin.version is version:
+            # What was broken was taken back; unless it was just withdrawn, and is broken still.
+            plugin.reload_error = None
 
     async def _first(self, plugin: Plugin) -> None:
         """It could not be loaded before; the edit may have mended it."""
@@ -220,16 +255,28 @@ class Reloader:
         await to_worker(self._loader.read_again, plugin, trust=trust)
         await self._loader.aload([plugin])
 
-    def _same(self, plugin: Plugin) -> bool:
-        version = plugin.version
-        if version is None or version.snapshot is None or plugin.folder is None:
-            return False
-        with suppress(OSError):
-            same = read_tree(plugin.folder).digest == version.snapshot.tree.digest
-            if same:
-                plugin.reload_error = None  # what was broken was taken back
-            return same
-        return False
+
+async def _changes(
+    roots: tuple[Path, ...], stop: asyncio.Event
+) -> AsyncIterator[set[tuple[Change, str]]]:
+    """What changes; the first word, though it be "nothing", means that the watch stands."""
+    from watchfiles import awatch
+
+    present = [root for root in roots if root.is_dir()]
+    if not present:
+        raise FileNotFoundError("there is no such folder")
+    changes = awatch(
+        *present,
+        watch_filter=None,
+        debounce=50,
+        step=10,
+        stop_event=stop,
+        yield_on_timeout=True,
+        rust_timeout=100,
+        ignore_permission_denied=True,
+    )
+    async for batch in changes:
+        yield batch
 
 
 async def _end_watcher(watcher: asyncio.Task[None] | None, stop: asyncio.Event | None) -> None:
@@ -242,3 +289,12 @@ async def _end_watcher(watcher: asyncio.Task[None] | None, stop: asyncio.Event |
 
 def _found(folder: Path) -> list[Found]:
     return find_plugins(folder) if folder.is_dir() else []
+
+
+def _same(folder: Path, version: Version) -> bool:
+    """Whether a folder holds what a version was made of."""
+    if version.snapshot is None:
+        return False
+    with suppress(OSError):
+        return read_tree(folder).digest == version.snapshot.tree.digest
+    return False

@@ -37,13 +37,17 @@ class Task:
         id: Its identifier: the plugin's own where it gave one.
         tool: The tool.
         arguments: What it was called with.
+        origin: Where the call came from: ``notebook``, ``answer``, ``panel`` or a node's link.
         reply: The first answer of an asynchronous plugin.
         started: When it began.
     """
 
-    def __init__(self, tool: str, arguments: Mapping[str, Any], id: str) -> None:
+    def __init__(
+        self, tool: str, arguments: Mapping[str, Any], id: str, origin: str = "notebook"
+    ) -> None:
         self.id = id
         self.tool = tool
+        self.origin = origin
         self.arguments = dict(arguments)
         self.reply: Any = None
         self.started: datetime = current_clock().now()
@@ -184,15 +188,18 @@ class Tasks:
             self._earlier[key] = json.loads(data)
         self._forget_old()
 
-    def new(self, tool: str, arguments: Mapping[str, Any], id: str) -> Task:
+    def new(
+        self, tool: str, arguments: Mapping[str, Any], id: str, origin: str = "notebook"
+    ) -> Task:
         """Begin a task.
 
         Args:
             tool: The tool.
             arguments: What it was called with.
             id: Its identifier.
+            origin: Where the call came from.
         """
-        task = Task(tool, arguments, id)
+        task = Task(tool, arguments, id, origin)
         with self._lock:
             self._tasks[tool, id] = task
             while len(self._tasks) > _MOST:

@@ -1,4 +1,4 @@
-"""Waiting for a time of day."""
+"""Moments to come, and waiting for them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Final
 
 from vcplab.core.clock import current_clock
+from vcplab.core.errors import InvalidInputError
 
-__all__ = ["until"]
+__all__ = ["moment_of", "until"]
 
 _PIECE: Final = 30.0
 
@@ -28,3 +29,28 @@ async def until(due: datetime) -> float:
         await asyncio.sleep(min(left, _PIECE))
         left = (due - current_clock().now()).total_seconds()
     return -left
+
+
+def moment_of(text: str) -> datetime:
+    """The moment that ``timely_contact`` names (facts/vcp-protocol §1.2).
+
+    Args:
+        text: ``YYYY-MM-DD-HH:mm[:ss]``, local time, in the future.
+
+    Raises:
+        InvalidInputError: It is no such time, or past.
+    """
+    now = current_clock().now()
+    for form in ("%Y-%m-%d-%H:%M", "%Y-%m-%d-%H:%M:%S"):
+        try:
+            due = datetime.strptime(text.strip(), form).replace(tzinfo=now.tzinfo)
+        except ValueError:
+            continue
+        if due > now:
+            return due
+        raise InvalidInputError(
+            f"{text} is past.", where="timely_contact", next_step="give a time in the future"
+        )
+    raise InvalidInputError(
+        f"{text!r} is no time.", where="timely_contact", next_step="write YYYY-MM-DD-HH:mm"
+    )

@@ -233,6 +233,8 @@ class VCPInfo(Channels):
             self._live[span.span_id] = span
         else:
             self._live.pop(span.span_id, None)
+        if not self.bus.has_subscribers(InfoEvent):
+            return
         self._publish(
             f"{'step' if is_step else 'session'}:{moment}",
             span.parent_id if is_step else span.span_id,

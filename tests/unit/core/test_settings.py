@@ -13,7 +13,7 @@ import platformdirs
 import pytest
 
 from vcplab.core import settings as module
-from vcplab.core._settings_sources import FORMS
+from vcplab.core._settings_sources import FORMS, SHARED
 from vcplab.core.errors import InvalidInputError
 from vcplab.core.settings import SettingRow, Settings, get_settings, override_settings
 
@@ -24,7 +24,7 @@ SECRET = "sk-very-secret-1234"
 def user_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A world without settings; returns where the user's file would be."""
     for name in list(os.environ):
-        if name.upper().startswith("VCPLAB_"):
+        if name.upper().startswith("VCPLAB_") or name in SHARED:
             monkeypatch.delenv(name)
     folder = tmp_path / "user-config"
     folder.mkdir()
@@ -63,7 +63,11 @@ def test_defaults() -> None:
     assert settings.jobs == 1
     assert settings.offline is True
     assert settings.progress is True
-    for name in ("data_dir", "timezone", "server_url", "server_key", "model_url", "model_key"):
+    assert settings.debug_mode is False
+    for name in (
+        *("data_dir", "timezone", "server_url", "server_key", "server_name", "node_port"),
+        *("model_url", "model_key"),
+    ):
         assert getattr(settings, name) is None
     assert {row.source for row in settings.sources()} == {"default"}
     assert [row.name for row in settings.sources()] == list(Settings.model_fields)
@@ -149,6 +153,9 @@ def test_broken_toml_names_file_and_line(lab: Path) -> None:
         ("timezone = 'Asia/Shanghia'", "timezone", "Asia/Shanghai"),
         ("cache_dir = 3", "cache_dir", "path of a folder"),
         ("server_url = 3", "server_url", "an address"),
+        ("node_port = 0", "node_port", "a port from 1 to 65535"),
+        ("node_port = 70000", "node_port", "a port from 1 to 65535"),
+        ("debug_mode = 'perhaps'", "debug_mode", "true or false"),
     ],
 )
 def test_wrong_value_names_its_source_and_the_form(
@@ -245,7 +252,7 @@ def test_secrets_are_never_shown(way: str, lab: Path, monkeypatch: pytest.Monkey
         assert "•••" in shown or "*****" in shown or "\\u2022" in shown
     rows = {row.name: row.shown for row in settings.sources()}
     assert rows["server_key"] == "•••"
-    assert rows["server_url"] == "ws://•••@host:6005/vcp/VCP_Key=•••/x?api_key=•••"
+    assert rows["server_url"] == "ws://•••@host:6005/vcp/VCP_Key=•••?api_key=•••"
 
 
 def test_errors_do_not_repeat_secrets() -> None:
@@ -340,3 +347,122 @@ def test_the_cache_budget_is_a_number_of_bytes() -> None:
     assert Settings.load(cache_budget=2**20).cache_budget == 2**20
     error = refused(lambda: Settings.load(cache_budget=2**20 - 1))
     assert "a whole number of bytes from 1048576" in str(error)
+
+
+# -- names that VCP programs share: VCP_SERVER, VCP_KEY, and those of seed 000's config.env --------
+
+CONFIG = f"""\
+# 分布式节点
+VCP_SERVER=ws://main:6005
+VCP_KEY="{SECRET}"  # the server's
+export SERVER_NAME='研究 node'
+DIST_SERVER_PORT = 5974
+DEBUG_MODE=True
+PORT=nonsense
+Image_Key=other-secret-9
+"""
+
+
+def test_the_config_env_of_a_node(lab: Path) -> None:
+    path = lab / "config.env"
+    path.write_bytes(b"\xef\xbb\xbf" + CONFIG.replace("\n", "\r\n").encode())
+    settings = Settings.load(lab)
+    assert settings.server_url == "ws://main:6005"
+    assert settings.server_key is not None
+    assert settings.server_key.get_secret_value() == SECRET
+    assert (settings.server_name, settings.node_port) == ("研究 node", 5974)
+    assert settings.debug_mode is True
+    assert source_of(settings, "server_key") == f"VCP_KEY in file {path}"
+    assert source_of(settings, "node_port") == f"DIST_SERVER_PORT in file {path}"
+    assert source_of(settings, "seed") == "default"
+    assert len(settings.sources()) == len(Settings.model_fields)
+    shown = settings._repr_html_() + repr(settings) + settings.model_dump_json()
+    assert SECRET not in shown
+    assert "other-secret" not in shown
+
+
+def test_config_env_is_read_in_the_working_directory_too(lab: Path) -> None:
+    Path("config.env").write_text("SERVER_NAME=here", encoding="utf-8")
+    assert Settings.load().server_name == "here"
+    assert Settings.load(lab).server_name is None
+    assert Settings(server_name="there").server_name == "there"
+
+
+def test_the_order_of_the_sources_of_the_server(
+    user_file: Path, lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def now() -> tuple[str | None, str]:
+        settings = Settings.load(lab)
+        return settings.server_url, source_of(settings, "server_url")
+
+    user_file.write_text("server_url = 'ws://1'", encoding="utf-8")
+    assert now() == ("ws://1", f"file {user_file}")
+    (lab / "config.env").write_text("VCP_SERVER=ws://2", encoding="utf-8")
+    assert now() == ("ws://2", f"VCP_SERVER in file {lab / 'config.env'}")
+    (lab / "vcplab.toml").write_text("server_url = 'ws://3'", encoding="utf-8")
+    assert now() == ("ws://3", f"file {lab / 'vcplab.toml'}")
+    monkeypatch.setenv("VCP_SERVER", "ws://4")
+    assert now() == ("ws://4", "environment variable VCP_SERVER")
+    monkeypatch.setenv("VCPLAB_SERVER_URL", "ws://5")
+    assert now() == ("ws://5", "environment variable VCPLAB_SERVER_URL")
+    assert Settings.load(lab, server_url="ws://6").server_url == "ws://6"
+
+
+@pytest.mark.parametrize(("variable", "name"), SHARED.items())
+def test_each_shared_name_is_read_from_the_environment(
+    variable: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, " 1 ")
+    settings = Settings.load()
+    assert source_of(settings, name) == f"environment variable {variable}"
+    assert getattr(settings, name) in ("1", 1, True) or name == "server_key"
+    monkeypatch.setenv(variable, "  ")
+    assert source_of(Settings.load(), name) == "default"
+
+
+@pytest.mark.parametrize("value", ["0", "65536", "x", "-1", "５９７４", "0" * 50, "9" * 5000])
+def test_shared_names_of_a_wrong_form_are_noticed_and_stop_nothing(
+    value: str, lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEBUG_MODE", "express:*")
+    monkeypatch.setenv("DIST_SERVER_PORT", value)
+    path = lab / "config.env"
+    path.write_text(f"DIST_SERVER_PORT={value}\nSERVER_NAME=n", encoding="utf-8")
+    settings = Settings.load(lab)
+    assert (settings.node_port, settings.debug_mode, settings.server_name) == (None, False, "n")
+    notices = {row.name: row for row in settings.sources()[len(Settings.model_fields) :]}
+    assert set(notices) == {"DEBUG_MODE", "DIST_SERVER_PORT"}
+    notice = notices["DIST_SERVER_PORT"].source
+    assert "ignored: node_port must be a port from 1 to 65535" in notice
+    assert f"ignored in file {path}" in notice
+    assert {row.shown for row in notices.values()} == {"–"}
+    assert pickle.loads(pickle.dumps(settings)).sources() == settings.sources()
+    with override_settings(seed=1) as changed:
+        assert "DEBUG_MODE" in {row.name for row in changed.sources()}
+
+
+def test_a_config_env_that_cannot_be_read_is_noticed(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = lab / "config.env"
+    path.write_bytes("# 注释\nSERVER_NAME=n\n".encode("gbk"))
+    assert Settings.load(lab).server_name == "n"
+    read = Path.read_bytes
+
+    def refuse(self: Path) -> bytes:
+        if self == path:
+            raise PermissionError(13, "Permission denied")
+        return read(self)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    settings = Settings.load(lab)
+    assert settings.server_name is None
+    assert settings.sources()[-1].name == "config.env"
+    assert "Permission denied" in settings.sources()[-1].source
+
+
+def test_a_key_in_an_address_is_hidden_with_its_slashes() -> None:
+    settings = Settings.load(server_url=f"ws://h/vcp-distributed-server/VCP_Key=a/{SECRET}/b=c")
+    assert SECRET not in repr(settings)
+    assert "b=c" not in repr(settings)
+    assert "VCP_Key=•••" in repr(settings)

@@ -66,7 +66,7 @@ def test_secrets_stay_out_of_trace_logs_errors_and_state(
             texts += [lab.tools.execute(name, {"x": 1}).text, "\n".join(lab.plugins.logs(name))]
             lab.plugins.submit(name, {"x": 2}).wait(20)
         texts += [repr(lab.plugins.config("Leaky")), str(lab.plugins.invoke("vcp:plugin:list"))]
-        token = next(iter(lab.plugins._callbacks._tokens.values()))
+        token = next(iter(lab.plugins.callbacks._tokens.values()))
         assert "•••" in texts[0]
     for path in (tmp_path / "lab" / ".vcplab").glob("*.sqlite3*"):
         texts.append(path.read_bytes().decode("latin-1"))

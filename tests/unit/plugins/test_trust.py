@@ -150,7 +150,7 @@ def test_distrust_and_trust_false(tmp_path: Path, make_plugin: MakePlugin) -> No
             lab.tools.call("Echo", {})
 
 
-def _wait(done: Callable[[], bool], seconds: float = 10) -> None:
+def _wait(done: Callable[[], bool], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < until, "it did not happen"

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vcplab.core.clock import FrozenClock
+from vcplab.core.dotenv import parse_dotenv
 from vcplab.core.errors import (
     InvalidDataError,
     InvalidInputError,
@@ -24,7 +25,6 @@ from vcplab.prompt.placeholders import (
     create_variable_engine,
     use_model,
 )
-from vcplab.prompt.placeholders.dotenv import parse_dotenv
 
 
 def engine_of(variables: PromptVariables) -> VariableEngine:

@@ -18,6 +18,7 @@ __all__ = ["is_notebook", "register_view", "view"]
 _DECLARED: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
         ("panel", "GroupChat"): "vcplab.widgets.chat_panel:chat_panel",
+        ("panel", "NodeFacet"): "vcplab.widgets.node_panel:node_panel",
         ("panel", "PluginsFacet"): "vcplab.widgets.plugin_panel:plugin_panel",
         ("panel", "TraceFacet"): "vcplab.widgets.trace_panel:trace_panel",
         ("plot", "Comparison"): "vcplab.evaluation.plots:forest_plot",

@@ -16,6 +16,7 @@ from time import perf_counter_ns
 from types import MappingProxyType, TracebackType
 from typing import Any, Literal, ParamSpec, Self, TypeVar
 
+from vcplab.core._texts import error_text
 from vcplab.core.clock import epoch_ns
 from vcplab.core.errors import InvalidInputError, StateError
 from vcplab.core.trace.values import RemoteSpan, SpanEvent
@@ -181,7 +182,7 @@ class Span:
         else:
             self.status = "cancelled" if issubclass(exc_type, _CANCELLED) else "error"
             self.error_type = exc_type.__name__
-            self.error_message = _text(exc)
+            self.error_message = error_text(exc)
         self._leave()
         report = _report
         if report is not None:
@@ -233,7 +234,7 @@ class Span:
         self.status = "error" if error is not None and status == "ok" else status
         if error is not None:
             self.error_type = "Error" if isinstance(error, str) else type(error).__name__
-            self.error_message = error if isinstance(error, str) else _text(error)
+            self.error_message = error if isinstance(error, str) else error_text(error)
         report = _report
         if report is not None:
             report("on_end", self)
@@ -363,10 +364,3 @@ def report_to(report: Callable[[Moment, Span], None] | None) -> None:
     """
     global _report
     _report = report
-
-
-def _text(error: BaseException | None) -> str:
-    try:
-        return str(error)
-    except Exception:  # an exception whose __str__ fails must not hide that it happened
-        return "(its text cannot be shown)"

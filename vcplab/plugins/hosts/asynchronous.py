@@ -68,7 +68,7 @@ class AsynchronousCalls:
                 if reply is not None:
                     replied.set_result(reply)
 
-        task = call.task or self._tasks.new(call.tool, call.arguments, call.id)
+        task = call.task or self._tasks.new(call.tool, call.arguments, call.id, call.origin)
         given = task.id
         try:
             child = await self._children.start(version, call, on_output=look)

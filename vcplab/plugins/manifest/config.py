@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from vcplab.core.dotenv import parse_dotenv
 from vcplab.core.errors import InvalidDataError
 from vcplab.core.redaction import is_secret_name
 from vcplab.plugins.manifest.manifest import ConfigKey, Manifest
-from vcplab.prompt.placeholders.dotenv import parse_dotenv
 
 __all__ = ["DEBUG_NAMES", "Config", "resolve_config"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from vcplab.core.dotenv import parse_dotenv
 from vcplab.core.errors import InvalidDataError, InvalidInputError, NotFoundError
-from vcplab.prompt.placeholders.dotenv import parse_dotenv
 from vcplab.prompt.placeholders.provider import Resolved
 from vcplab.prompt.placeholders.sar import (
     SarPrompt,

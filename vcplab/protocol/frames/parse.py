@@ -69,7 +69,7 @@ def parse_frame(data: str | bytes | Mapping[str, Any]) -> Frame | UnknownFrame:
 def _read(data: str | bytes) -> dict[str, Any]:
     try:
         text = data if isinstance(data, str) else bytes(data).decode()
-        read = json.loads(text, parse_float=_finite, parse_constant=_finite)
+        read = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         reason = f"it is not JSON ({error.msg} at character {error.pos})"
     except UnicodeDecodeError as error:
@@ -95,6 +95,10 @@ def _finite(number: str) -> float:
     if not math.isfinite(value):
         raise ValueError("not finite")
     return value
+
+
+# Made once: `json.loads` with these arguments would make one for every frame.
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
 
 
 def _refuse(kind: str, broken: ValidationError) -> NoReturn:

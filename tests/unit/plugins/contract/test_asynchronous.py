@@ -17,6 +17,7 @@ import pytest
 
 import vcplab as vl
 from tests.unit.plugins.contract.support import (
+    Watch,
     add,
     copied,
     each_language,
@@ -259,10 +260,10 @@ def test_a_first_json_that_comes_in_two_pieces(
 
 
 def test_a_first_json_of_ten_megabytes(later: Any, options: dict[str, Any]) -> None:
-    began = time.monotonic()
+    watch = Watch()
     first = later.tools.call("PyLater", {**options, "ballast": 10_000_000})
     assert len(first["ballast"]) == 10_000_000
-    assert time.monotonic() - began < 5
+    assert watch.seconds < 5
 
 
 def test_a_flood_before_the_first_json_does_not_hold_up_others(
@@ -273,9 +274,9 @@ def test_a_flood_before_the_first_json_does_not_hold_up_others(
     longest = 0.0
     end = time.monotonic() + 1
     while time.monotonic() < end and not task.done:
-        began = time.monotonic()
+        watch = Watch()
         library_loop().run(asyncio.sleep(0))
-        longest = max(longest, time.monotonic() - began)
+        longest = max(longest, watch.seconds)
     task.cancel()
     none_left(mark)
     assert longest < 0.5

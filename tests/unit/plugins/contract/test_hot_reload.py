@@ -24,7 +24,8 @@ from tests.unit.plugins.contract.edits import (
     save_whole,
     script,
 )
-from tests.unit.plugins.contract.support import copied, needs_node, row, until
+from tests.unit.plugins.contract.support import Watch, copied, needs_node, row, until
+from vcplab.plugins.tree import read_tree
 
 Save = Callable[[Path, str], None]
 
@@ -46,9 +47,7 @@ class Author:
         else:
             self.manifest += 1
             text = manifest(self.manifest)
-        began = time.monotonic()
-        save(self.folder / what, text)
-        self._note(began, how, True)
+        self._save(how, what, text, save)
         self._rest()
         if row(self.lab, NAME).problem:
             self.problems.append(f"{how}: {row(self.lab, NAME).problem}")
@@ -57,21 +56,38 @@ class Author:
         """Save something that cannot serve; the row has to say why."""
         began = time.monotonic()
         save_whole(self.folder / what, text)
-        self._note(began, how, False)
+        done = time.monotonic()
+        until(lambda: row(self.lab, NAME).problem, what=f"a problem after {how}")
+        # What served before serves on, and the problem stays.
+        self._note(began, done, how, good=False)
         self._rest()
-        problem = until(lambda: row(self.lab, NAME).problem, 5, f"a problem after {how}")
+        problem = until(lambda: row(self.lab, NAME).problem, what=f"a problem, still, after {how}")
         if not any(word in problem for word in why):
             self.problems.append(f"{how}: {problem}")
         # The next good one mends it: with the old text, so that it serves on.
         old = script(self.script) if what == SCRIPT else manifest(self.manifest)
-        began = time.monotonic()
-        save_whole(self.folder / what, old)
-        self._note(began, f"mending {how}", True)
+        self._save(f"mending {how}", what, old, save_whole)
         until(lambda: not row(self.lab, NAME).problem, 3, f"no problem after mending {how}")
 
-    def _note(self, began: float, how: str, good: bool) -> None:
-        done = time.monotonic()
-        self.saves.append(Saved(began, done, self.script, self.manifest, how, good))
+    def _save(self, how: str, what: str, text: str, save: Save) -> None:
+        """Save what can serve, and see that it does within a second."""
+        began = time.monotonic()
+        save(self.folder / what, text)
+        done, watch = time.monotonic(), Watch()
+        content = read_tree(self.folder).digest
+        until(lambda: self._serving() == content, what=f"{how} in force")
+        if watch.seconds > 1.0:
+            self.problems.append(f"{how}: in force after {watch.seconds:.2f} s only")
+        self._note(began, done, how, good=True)
+
+    def _serving(self) -> str:
+        version = self.lab.plugins.catalogue.get(NAME).version
+        digest: str = version.snapshot.tree.digest
+        return digest
+
+    def _note(self, began: float, done: float, how: str, *, good: bool) -> None:
+        now = time.monotonic()
+        self.saves.append(Saved(began, done, now, self.script, self.manifest, how, good))
 
     def _rest(self) -> None:
         time.sleep(self.apart)  # how long an author looks before the next edit

@@ -1,0 +1,1 @@
+"""The node connector: the lab as a node of VCP main servers."""

@@ -1,0 +1,382 @@
+"""A link to one main server: its lines, and keeping them in step with the lab."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from vcplab.core.clock import current_clock
+from vcplab.core.errors import OperationTimeoutError, StateError, VCPErrorCode
+from vcplab.core.loop import blocking, on_library_loop, submit
+from vcplab.core.trace import attach
+from vcplab.net.dial import Dial, DialState, Wire
+from vcplab.net.pulse import loop_pulse
+from vcplab.node.answering import Answering
+from vcplab.node.calls import Call
+from vcplab.node.dialects import Acknowledged
+from vcplab.node.duties import Duties
+from vcplab.node.events import CallEnded, CallStarted, ExposureChanged, LinkChanged
+from vcplab.node.exposure import ExposedTool
+from vcplab.node.line import Line
+from vcplab.node.measuring import measure
+from vcplab.node.parts import LinkParts
+from vcplab.node.rows import LinkState, LinkStatus
+from vcplab.node.spreading import SHARED, spread
+
+__all__ = ["Link"]
+
+_STATES: Final[Mapping[str, LinkState]] = {
+    "idle": "connecting", "connecting": "connecting", "open": "open", "waiting": "waiting",
+    "closed": "closed",
+}  # fmt: skip
+
+
+class Link:
+    """The lab as a node of one main server. Made by ``lab.node.connect()``.
+
+    Attributes:
+        id: Its identifier: the server's host and port.
+        name: How the node calls itself there.
+        shown: The server's address, without the key.
+        exposure: What the server is offered.
+    """
+
+    def __init__(self, parts: LinkParts) -> None:
+        self.id = parts.id
+        self.name = parts.name
+        self.shown = parts.address.shown
+        self.exposure = parts.exposure
+        self.speech = parts.speech
+        self.guard = parts.guard
+        self.ignored: Counter[str] = Counter()
+        self.malformed = 0
+        self._parts = parts
+        self.answering = Answering(
+            parts.id, parts.address.shown, parts.caller, self._offered, parts.roots, parts.guard,
+            parts.book, self._call_changed, parts.options.max_size,
+        )  # fmt: skip
+        self._server_id: str | None = None
+        self._reconnects = 0
+        self._since = current_clock().now()
+        self._state: tuple[LinkState, str | None] = ("connecting", None)
+        self._was_open = False
+        self._offers: Mapping[str, ExposedTool] = {}
+        self._duties = Duties(
+            parts.name, parts.speech, parts.guard,
+            statics=lambda: parts.exposure.statics(parts.manager),
+            offers=lambda: self._offers,
+            beat=parts.options.ping_period,
+        )  # fmt: skip
+        self._stirred = asyncio.Event()
+        self._change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._lines: dict[str, Line] = {}
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self._has_looked = False
+        self._main = Line(self, self._dial, main=True, beside=self._duties.on)
+
+    # For users
+
+    @property
+    def state(self) -> LinkState:
+        """``open``, ``connecting``, ``waiting`` (for the next try) or ``closed``."""
+        return self._state[0]
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps it from its server; None while nothing does."""
+        return self._state[1]
+
+    @on_library_loop
+    async def await_open(self, timeout: float = 30.0) -> Link:
+        """Wait until it is connected and its tools have been sent.
+
+        Args:
+            timeout: Seconds.
+
+        Returns:
+            The link.
+
+        Raises:
+            StateError: It was closed.
+            OperationTimeoutError: It is not connected; the error says what is wrong.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                while not self._settled():
+                    self._refuse_closed()
+                    await self._next_change()
+        except TimeoutError:
+            state = self._main.dial.state
+            raise OperationTimeoutError(
+                f"{self.shown} is not reached: {self.problem or 'no answer yet'}",
+                code=state.code or VCPErrorCode.DISTRIBUTED_TIMEOUT,
+                where=self.id,
+                next_step="start the server, or check address and key; it goes on trying",
+            ) from None
+        return self
+
+    wait = blocking(await_open)
+
+    def expose(self, name: str, on: bool | None = True) -> None:
+        """Offer a tool to this server, or take it back.
+
+        Args:
+            name: The tool, as the lab calls it.
+            on: Whether it is offered; None gives the decision back to the rules.
+
+        Raises:
+            NotFoundError: There is no such tool.
+        """
+        if on is not None:
+            self._parts.manager.catalogue.get(name)
+        self.exposure.switch(name, on)
+        self.stir()
+
+    def retry(self) -> None:
+        """Try again at once, if it waits for the next try."""
+        if self._main.wire is None:
+            _soon(self._main.dial.redial)
+
+    def status(self) -> LinkStatus:
+        """How it stands."""
+        return measure(
+            self,
+            self._main,
+            self._all_lines(),
+            [(tool, self._line_of(name)) for name, tool in self._offers.items()],
+            server_id=self._server_id,
+            reconnects=self._reconnects,
+            since=self._since,
+        )
+
+    @on_library_loop
+    async def aclose(self, grace: float = 2.0) -> None:
+        """End it: calls that run get a moment, then they are cancelled.
+
+        Args:
+            grace: Seconds for calls that run.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self._stirred.set()
+        lines = self._all_lines()
+        running = [c.task for line in lines for c in line.calls.values() if c.task is not None]
+        if running and grace > 0:
+            await asyncio.wait(running, timeout=grace)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*(line.close() for line in lines), return_exceptions=True)
+        for job in tuple(self._jobs):
+            job.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+        loop_pulse().release()
+        self._note_state(("closed", None))
+
+    close = blocking(aclose)
+
+    def __repr__(self) -> str:
+        return repr(self.status())
+
+    def _repr_html_(self) -> str:
+        return self.status()._repr_html_()
+
+    # For the node
+
+    def begin(self) -> None:
+        """Connect; on the library's loop."""
+        loop_pulse().hold()
+        with attach({}):  # calls are requests of their own, not parts of the cell that connected
+            self._start(self._main.run())
+            self._start(self._keep())
+
+    async def first_try(self) -> None:
+        """Wait until it is connected with its tools sent, or the first try failed."""
+        while not self._settled() and not self._closed and self._main.dial.state.problem is None:
+            await self._next_change()
+
+    def stir(self) -> None:
+        """Tools may have changed; from any thread."""
+        if not self._closed:
+            _soon(self._stirred.set)
+
+    def forward(self, plugin: str, task: str, body: Mapping[str, Any]) -> None:
+        """Send the report of a task that this server began; from any thread.
+
+        It waits for the connection if there is none.
+
+        Args:
+            plugin: The plugin, as the lab calls it.
+            task: The task.
+            body: What it reported.
+        """
+        _soon(lambda: self._duties.report(plugin, task, body))
+
+    # For its lines
+
+    def node_name(self, line: Line) -> str:
+        """The node's name, and that of a tool which has a line alone: servers list each line."""
+        if line.main or len(line.tools) != 1:
+            return self.name
+        return f"{self.name}/{next(iter(line.tools))}"
+
+    def addresses(self, line: Line, wire: Wire) -> dict[str, Any]:
+        """What a line reports of where the node is.
+
+        Files are asked of the node whose address a request came from (facts/vcp-protocol §4.7), so
+        the main line alone names one: that by which the server sees this machine.
+        """
+        local = [wire.local_address] if line.main and wire.local_address else []
+        return self.speech.addresses(self.node_name(line), local)
+
+    def changed(self, line: Line) -> None:
+        """A line's state or registration changed."""
+        if self._closed:
+            return
+        if line.main:
+            state = line.dial.state
+            self._note_state((_STATES[state.phase], state.problem))
+        self._parts.events.publish(ExposureChanged(link=self.id))
+        self._announce()
+
+    def acknowledged(self, line: Line, told: Acknowledged) -> None:
+        """The server told something of a line."""
+        if line.main and told.server_id is not None:
+            self._server_id = told.server_id
+        if told.tools is not None:
+            missing = [name for name in line.registered if name not in told.tools]
+            if missing:
+                text = f"the server did not take on {', '.join(missing)}: is the name taken?"
+                self._parts.log("warning", self.id, text)
+
+    def ended(self, line: Line) -> None:
+        """A line carries nothing any more."""
+        for key, known in list(self._lines.items()):
+            if known is line:
+                del self._lines[key]
+                if line.tools and not self._closed:
+                    self._stirred.set()  # it was wanted again in the very moment
+
+    # Inside
+
+    def _dial(self, told: Callable[[DialState], None]) -> Dial:
+        address = self._parts.address
+        return Dial(
+            address.url, self._parts.options, shown=address.shown, secrets=(address.key,), told=told
+        )
+
+    def _start(self, coroutine: Any) -> None:
+        job: asyncio.Task[None] = asyncio.create_task(coroutine)
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+    def _all_lines(self) -> list[Line]:
+        return [self._main, *self._lines.values()]
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise StateError(
+                f"The link to {self.shown} was closed.",
+                where=self.id,
+                next_step="lab.node.connect() makes another",
+            )
+
+    def _settled(self) -> bool:
+        """Whether it is connected, and what is offered has been sent."""
+        if self._main.wire is None or not self._has_looked:
+            return False
+        return all(
+            (line := self._line_of(name)) is not None and line.state_of(name) == "registered"
+            for name in self._offers
+        )
+
+    def _line_of(self, name: str) -> Line | None:
+        return next((line for line in self._all_lines() if name in line.tools), None)
+
+    def _note_state(self, state: tuple[LinkState, str | None]) -> None:
+        if state == self._state:
+            return
+        before, self._state = self._state, state
+        if state[0] != before[0]:
+            self._since = current_clock().now()
+        if state[0] == "open":
+            self._reconnects += self._was_open
+            self._was_open = True
+            self._parts.log("info", self.id, f"connected to {self.shown} as {self.name!r}")
+        elif state[0] == "closed":
+            self._parts.log("info", self.id, f"closed the link to {self.shown}")
+        elif state[1] is not None and state[1] != before[1]:
+            self._parts.log("warning", self.id, state[1])
+        self._parts.events.publish(LinkChanged(link=self.id, state=state[0], problem=state[1]))
+
+    def _offered(self, name: str) -> ExposedTool | None:
+        tool = self._offers.get(name)
+        line = self._line_of(name)
+        if tool is not None and line is not None and not line.accepts(name):
+            raise StateError(f"{name} is being replaced; call it again in a moment.", where=name)
+        return tool
+
+    def _call_changed(self, call: Call) -> None:
+        # A row for every call would be dear; nobody may be looking.
+        kind = CallStarted if call.state == "running" else CallEnded
+        if self._parts.events.has_subscribers(kind):
+            row = call.row(self._parts.guard.error)
+            self._parts.events.publish(kind(link=self.id, call=row))
+
+    async def _keep(self) -> None:
+        """Keep what the lines carry in step with what the lab has."""
+        self._stirred.set()
+        while True:
+            await self._stirred.wait()
+            self._stirred.clear()
+            if self._closed:
+                return
+            self._offers = self.exposure.tools(self._parts.manager)
+            self._assign()
+            self._has_looked = True
+            self._announce()
+            self._parts.events.publish(ExposureChanged(link=self.id))
+            await asyncio.sleep(0.02)  # a cell that defines ten tools is one change
+
+    def _assign(self) -> None:
+        if self.speech.unregister is not None:
+            self._main.want(self._offers)
+            return
+        shared = self._lines.get(SHARED)
+        held = () if shared is None else tuple(shared.tools)
+        for key, tools in spread(self._offers, self._lines, held).items():
+            line = self._lines.get(key)
+            if line is not None:
+                line.want(tools)
+                continue
+            line = self._lines[key] = Line(self, self._dial)
+            line.want(tools)
+            self._start(self._when_open(line))
+
+    async def _next_change(self) -> None:
+        await asyncio.shield(self._change)
+
+    def _announce(self) -> None:
+        change, self._change = self._change, asyncio.get_running_loop().create_future()
+        change.set_result(None)
+
+    async def _when_open(self, line: Line) -> None:
+        # One line tries whether the server is there; the others follow.
+        while self._main.wire is None and not self._closed:
+            await self._next_change()
+        if line.tools and not self._closed:
+            await line.run()
+        else:
+            self.ended(line)
+
+
+def _soon(act: Callable[[], object]) -> None:
+    """Do something on the library's loop, from any thread."""
+
+    async def once() -> None:
+        act()
+
+    submit(once())
