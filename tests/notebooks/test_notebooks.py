@@ -158,6 +158,30 @@ def test_group_chat_notebook_replays_and_says_where_its_lines_come_from(
     assert not [text for text in chats if ">failed" in text], "a line is missing in a recording"
 
 
+def test_network_notebook_is_called_during_cells_and_loses_one_call(
+    executed: dict[str, Executed], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (path,) = (path for path in NOTEBOOKS if path.stem == "06_join_a_vcp_network")
+    notebook = _executed(path, executed, tmp_path_factory).notebook
+    cells = [
+        "".join(
+            output.get("text", "") or output.get("data", {}).get("text/plain", "")
+            for output in cell.outputs
+        )
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+    printed = "\n".join(cells)
+    calls = re.search(r"counted to [\d,]+; meanwhile (\d+) calls", printed)
+    assert calls is not None
+    assert int(calls[1]) >= 3, "the long cell held up the calls"
+    assert "'words': 4, 'letters': 16" in printed, "a changed body"
+    assert "'longest': 'quick'" in printed, "a new description"
+    assert re.search(r"simmer +lost +1 ", printed), "the call of the outage"
+    assert "'key': '•••'" in printed
+    assert cells[-1] == "{}\n", "the server kept tools of a node that left"
+
+
 def test_recordings_of_the_notebooks_are_whole_and_named_as_written() -> None:
     from vcplab import Recorded
 

@@ -1,1 +1,1 @@
-"""The network: one loopback listener on which rooms mount."""
+"""The net: what listens on the loopback, and what dials out to servers."""

@@ -1,7 +1,7 @@
 """A WebSocket connection that counts its bytes and watches for signs of life.
 
-Private: see `vcplab.net.dial`. This is the only module here that needs ``websockets``; it is
-imported when the first connection is opened.
+Private: see `vcplab.net.dial`, which imports it, and with it ``websockets``, when the first
+connection is opened.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.protocol import OPEN
 
 from vcplab.core._version import package_version
-from vcplab.net.pulse import Pulse
 
-# In ping periods: with at most two sixteenths for the looking, a dead link is noticed within two.
+# In ping periods: with at most two looks more, a dead link is noticed within two.
 _PATIENCE = 1.75
-_LOOKS = 16
-_LONGEST_LOOK = 1.25
+_LOOKS = 32
+_LONGEST_LOOK = 0.625
 _LATENCIES = 120
 # The frames come faster than they are read only for moments: readers start tasks.
 _MAX_QUEUE = 128
@@ -53,15 +52,18 @@ class Connection(ClientConnection):
         self.bytes_out = 0
         self.verdict: str | None = None
         self.latencies: deque[tuple[float, float]] = deque(maxlen=_LATENCIES)
-        self._pulse: Pulse | None = None
         self._period = 0.0
+        self._interval = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._ping: tuple[bytes, float] | None = None
         self._pings = 0
         self._next_ping = 0.0
         self._closing_at: float | None = None
-        # At the last look: bytes in, bytes out, bytes waiting; and when there was a sign of life.
+        # At the last look: bytes in, bytes out, bytes waiting.
         self._seen = (0, 0, 0)
+        self._looked_at = 0.0
+        # Seconds in which this loop was able to look, and how many of them until a sign of life.
+        self._watched = 0.0
         self._alive_at = 0.0
 
     @property
@@ -84,18 +86,17 @@ class Connection(ClientConnection):
             transport = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
         return size
 
-    def watch(self, pulse: Pulse, period: float) -> None:
-        """Begin to send pings and to look for signs of life."""
+    def watch(self, period: float) -> None:
+        """Begin to send pings, one each ``period`` seconds, and to look for signs of life."""
         sock = self.transport.get_extra_info("socket")
         if sock is not None and _TCP_NOTSENT_LOWAT is not None:
             # Without it, slow uplinks are judged by what the system's own buffer takes.
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _UNSENT)
-        self._pulse = pulse
         self._period = period
+        self._interval = min(period / _LOOKS, _LONGEST_LOOK)
         self._seen = (self.bytes_in, self.bytes_out, self.waiting())
-        self._alive_at = pulse.awake()
-        self._next_ping = time.monotonic()
+        self._looked_at = self._next_ping = time.monotonic()
         self._look()
 
     def give_up(self, verdict: str) -> None:
@@ -105,11 +106,14 @@ class Connection(ClientConnection):
         self.transport.abort()
 
     def _look(self) -> None:
-        assert self._pulse is not None
         self._watch = None
         if self.is_gone:
             return
-        now, awake = time.monotonic(), self._pulse.awake()
+        now = time.monotonic()
+        # A look that comes late was held up by our own loop; nothing the peer could have sent in
+        # that time has been read yet, so it counts little, however often that happens.
+        self._watched += min(now - self._looked_at, 2 * self._interval)
+        self._looked_at = now
         before_in, before_out, before_waiting = self._seen
         waiting = self.waiting()
         self._seen = (self.bytes_in, self.bytes_out, waiting)
@@ -117,24 +121,28 @@ class Connection(ClientConnection):
         # What leaves an empty buffer only shows that the system has room; what leaves a full one
         # shows that the peer takes something.
         if self.bytes_in > before_in or (before_waiting > 0 and left > 0):
-            self._alive_at = awake
+            self._alive_at = self._watched
         elif self.recv_messages.paused and waiting == 0:
-            self._alive_at = awake  # it is we who do not read
-        quiet = awake - self._alive_at
+            self._alive_at = self._watched  # it is we who do not read
+        quiet = self._watched - self._alive_at
         if quiet > _PATIENCE * self._period:
             self.give_up(
                 f"The connection is dead: for {quiet:.1f} s nothing came and nothing got through."
             )
             return
         if self.protocol.state is not OPEN:
-            self._closing_at = awake if self._closing_at is None else self._closing_at
-            if self.close_timeout is not None and awake - self._closing_at > self.close_timeout:
+            if self._closing_at is None:
+                self._closing_at = self._watched
+            elif (
+                self.close_timeout is not None
+                and self._watched - self._closing_at > self.close_timeout
+            ):
                 self.transport.abort()  # after both goodbyes, the server has not hung up
                 return
         elif now >= self._next_ping and self._ping is None:
             self._next_ping = now + self._period
             self._send_ping(now)
-        self._watch = self.loop.call_later(min(self._period / _LOOKS, _LONGEST_LOOK), self._look)
+        self._watch = self.loop.call_later(self._interval, self._look)
 
     def _send_ping(self, now: float) -> None:
         self._pings += 1

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
+import json
 import socket
 import ssl
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
 from vcplab.core.errors import VCPErrorCode
 
-__all__ = ["Place", "Problem", "explain"]
+__all__ = ["PROBLEM_HEADER", "Place", "Problem", "explain"]
 
 _CONNECTION = VCPErrorCode.DISTRIBUTED_CONNECTION_ERROR
 _AUTH = VCPErrorCode.DISTRIBUTED_AUTH_FAILED
@@ -18,6 +20,10 @@ _TIMEOUT = VCPErrorCode.DISTRIBUTED_TIMEOUT
 _UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN}
 _GATEWAY = {502, 503, 504}
 _MOVED = {300, 301, 302, 303, 307, 308}
+
+
+PROBLEM_HEADER: Final = "X-VCPLab-Problem"
+"""In which a relay of ours says why it does not let us through, as JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +80,9 @@ def explain(error: BaseException, place: Place, dropped: int = 0) -> Problem:
     if isinstance(error, ssl.SSLError):
         return _tls(error, place)
     if isinstance(error, ws.InvalidStatus):
+        told = error.response.headers.get(PROBLEM_HEADER)
+        if told is not None and place.server.startswith("127.0.0.1:"):
+            return _relayed(told, place)
         location = error.response.headers.get("Location", "")
         return _status(error.response.status_code, location, place)
     if isinstance(error, ws.ProxyError):
@@ -104,6 +113,15 @@ def explain(error: BaseException, place: Place, dropped: int = 0) -> Problem:
     if isinstance(error, OSError):
         return _network(error, place, dropped)
     return Problem(f"Connecting failed: {type(error).__name__}: {error}.")
+
+
+def _relayed(told: str, place: Place) -> Problem:
+    """What a relay of ours on this machine says of the server behind it."""
+    try:
+        said = json.loads(told)
+        return Problem(str(said["problem"]), code=VCPErrorCode(said["code"] or _CONNECTION))
+    except (ValueError, KeyError, TypeError):
+        return Problem(f"The relay at {place.server} reaches no server.")
 
 
 def _first(place: Place) -> str:
@@ -149,7 +167,8 @@ def _silence(place: Place, dropped: int) -> Problem:
     # facts/vcp-protocol §4.1: bad key, unknown path, draining: the socket is destroyed, no answer.
     message = f"{place.server} dropped the connection in the handshake without an answer"
     if dropped == 0:
-        return Problem(f"{message}; it may be starting or shutting down.", "", _AUTH, True)
+        step = "main servers do so when key or path is wrong, and while they start or shut down."
+        return Problem(f"{message}:", step, _AUTH, True)
     return Problem(
         f"{message}, {dropped + 1} times in a row:",
         "check key and path (the server may also be shutting down).",

@@ -72,16 +72,20 @@ class Backoff:
         return min(self.longest, self.first * 2.0**doublings)
 
     def opened(self) -> None:
-        """Note that a connection has opened."""
+        """Note that a connection has opened; one before it ended without a failure."""
+        self._settle()
         self._opened = time.monotonic()
 
     def lost(self) -> None:
         """Count a failure: an attempt that failed, or a connection that was lost."""
-        opened, self._opened = self._opened, None
-        if opened is not None and time.monotonic() - opened >= self.stable_after:
-            self._failures = 0
+        self._settle()
         self._failures += 1
 
     def delay(self) -> float:
         """Draw how many seconds to wait: evenly from 0 to `limit`."""
         return self._rng.uniform(0.0, self.limit)
+
+    def _settle(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None and time.monotonic() - opened >= self.stable_after:
+            self._failures = 0

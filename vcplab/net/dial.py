@@ -10,8 +10,8 @@
     await dial.run(serve)       # until cancelled, or `await dial.stop()` elsewhere
 
 Waits between attempts grow with full jitter (`vcplab.net.backoff`). A connection whose other side
-is silently gone is found by pings, and the stalls of our own loop do not count against it
-(`vcplab.net.pulse`). No message, log line or repr holds the key.
+is silently gone is found by pings; time in which our own loop stood still does not count against
+it, and is told by `vcplab.net.pulse`. No message, log line or repr holds the key.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from typing import Any, Literal
 from vcplab.core.clock import current_clock
 from vcplab.core.errors import StateError, VCPError, VCPErrorCode
 from vcplab.net._address import Address
-from vcplab.net._failures import Problem, explain
+from vcplab.net._failures import PROBLEM_HEADER, Problem, explain
 from vcplab.net._options import DialOptions
 from vcplab.net.backoff import Backoff
-from vcplab.net.pulse import Pulse, loop_pulse
+from vcplab.net.pulse import loop_pulse
 from vcplab.net.wire import Wire
 
-__all__ = ["Dial", "DialOptions", "DialState", "Phase", "Wire"]
+__all__ = ["PROBLEM_HEADER", "Dial", "DialOptions", "DialState", "Phase", "Wire"]
 
 Phase = Literal["idle", "connecting", "open", "waiting", "closed"]
 
@@ -73,7 +73,7 @@ class Dial:
         secrets: Texts that no message, log line or repr may hold, e.g. the key.
         rng: Where the jitter comes from; one's own generator if None.
         told: Called with each new state, on the loop.
-        pulse: What tells the stalls of the loop; the process's own if None.
+        dropped: How often in a row the server has cut the handshake before.
 
     Raises:
         InvalidInputError: Not such an address.
@@ -88,13 +88,12 @@ class Dial:
         secrets: Iterable[str] = (),
         rng: random.Random | None = None,
         told: Callable[[DialState], object] | None = None,
-        pulse: Pulse | None = None,
+        dropped: int = 0,
     ) -> None:
         self.options = options or DialOptions()
         self._address = Address(url, self.options, shown, secrets)
         self.shown = self._address.shown
         self._told = told
-        self._pulse = pulse or loop_pulse()
         self._backoff = Backoff(
             self.options.first_delay,
             self.options.longest_delay,
@@ -102,7 +101,7 @@ class Dial:
             rng,
         )
         self._state = DialState(phase="idle", since=current_clock().now())
-        self._dropped = 0
+        self._dropped = dropped
         self._wire: Wire | None = None
         self._ended: asyncio.Future[None] | None = None
         self._nudge: asyncio.Future[None] | None = None
@@ -142,12 +141,13 @@ class Dial:
         loop = asyncio.get_running_loop()
         self._ended = loop.create_future()
         self._nudge = loop.create_future()
-        self._pulse.hold()
+        pulse = loop_pulse()  # stalls of the loop are told while anything is dialled
+        pulse.hold()
         try:
             while self._goodbye is None:
                 await self._round(serve)
         finally:
-            self._pulse.release()
+            pulse.release()
             self._nudge = None
             self._set("closed", problem=self._state.problem, code=self._state.code)
             self._ended.set_result(None)
@@ -252,7 +252,7 @@ class Dial:
             logger=_logger,
             scrub=self.scrub,
         )
-        connection.watch(self._pulse, options.ping_period)
+        connection.watch(options.ping_period)
         return Wire(
             connection, shown=self.shown, close_timeout=options.close_timeout, scrub=self.scrub
         )
@@ -277,11 +277,14 @@ class Dial:
             if not work.done():
                 await asyncio.wait({work}, timeout=grace)
         finally:
-            if not work.done():
-                work.cancel()
-                await asyncio.wait({work}, timeout=grace)
-            if not gone.done():
-                await wire.close(1001)
+            try:
+                if not work.done():
+                    work.cancel()
+                    await asyncio.wait({work}, timeout=grace)
+                if not gone.done():
+                    await wire.close(1001)
+            finally:
+                wire._connection.transport.abort()  # only where a second cancellation came
         if not work.done():
             _logger.error("%s: what served the connection does not end", self.shown)
         elif not work.cancelled() and (error := work.exception()) is not None:

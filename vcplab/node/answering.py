@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from vcplab.core.errors import InvalidInputError, NotFoundError, VCPError
-from vcplab.core.loop import to_worker
 from vcplab.core.trace import span
 from vcplab.net.dial import Wire
 from vcplab.node.calls import Call, CallBook
@@ -91,6 +90,12 @@ class Answering:
         self._told = told
         self._most = most
         self._places = asyncio.Semaphore(_AT_ONCE)
+        self._running: dict[int, Call] = {}
+
+    @property
+    def running(self) -> tuple[Call, ...]:
+        """The calls that run, also those whose connection is gone."""
+        return tuple(self._running.values())
 
     def take(
         self, asked: Asked, size: int, wire: Wire, table: CallTable, idle: Callable[[], None]
@@ -108,11 +113,12 @@ class Answering:
         key = call.id if asked.request_id is None else asked.request_id
         table[key] = call
         self._book.begin(call)
-        self.counts.by_tool[asked.tool] += 1
         self._told(call)
         call.task = asyncio.create_task(self._perform(call, asked, wire))
+        self._running[call.id] = call
 
         def ended(task: asyncio.Task[None]) -> None:
+            self._running.pop(call.id, None)
             if table.get(key) is call:
                 del table[key]
             if call.state == "running":  # cancelled before its first step
@@ -136,6 +142,12 @@ class Answering:
         call.task.cancel()
         return True
 
+    def cancel_all(self) -> None:
+        """Stop whatever runs, also for connections that have ended."""
+        for call in self.running:
+            if call.task is not None:
+                call.task.cancel()
+
     async def _perform(self, call: Call, asked: Asked, wire: Wire) -> None:
         try:
             async with self._places:
@@ -144,6 +156,9 @@ class Answering:
             self._end(call, "cancelled", error="nobody waited for it any more")
             if not call.given_up:
                 raise
+            return
+        if call.given_up:  # the tool went on all the same; its server would drop the answer
+            self._end(call, "cancelled", error="nobody waited for it any more")
             return
         state: CallState = "succeeded"
         error = None
@@ -163,7 +178,7 @@ class Answering:
         try:
             if asked.tool == FILE_TOOL:
                 with span("node.file", kind="node", **self._facts(asked)):
-                    value = await to_worker(self._file, asked.arguments)
+                    value = await asyncio.to_thread(self._file, asked.arguments)
             else:
                 value = await self._call(asked)
             return await self._written(asked, value)
@@ -179,6 +194,7 @@ class Answering:
             raise NotFoundError(
                 f'Plugin "{asked.tool[:200]}" not found for tool call.', where="tool"
             )
+        self.counts.by_tool[asked.tool] += 1
         # The server's own time-out comes first, and with it its request to cancel.
         limit = None if tool.limit_s is None else tool.limit_s + _GRACE
         return await self._caller.acall(
@@ -207,7 +223,8 @@ class Answering:
         if _is_small(value):
             frame = self._guard.frame(asked.result(value))
         else:
-            frame = await to_worker(self._write, asked, value)
+            # Not in a worker: tools may hold all of those.
+            frame = await asyncio.to_thread(self._write, asked, value)
         if len(frame) * 4 > self._most and len(frame.encode()) > self._most:
             size = len(frame.encode()) / 2**20
             raise InvalidInputError(

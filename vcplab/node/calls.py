@@ -109,14 +109,14 @@ class Call:
         return CallRow(
             id=self.id,
             link=self.link,
-            tool=self.tool,
+            tool=_cut(clean(self.tool)),
             state=self.state,
             began=datetime.fromtimestamp(self._at / 1e9, current_clock().zone),
             ms=self.ms,
             arguments=_cut(clean(arguments)),
             result=_cut(clean(result)) if found else "",
             error=self.error,
-            maid=self.maid,
+            maid=None if self.maid is None else clean(self.maid),
         )
 
 

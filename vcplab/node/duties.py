@@ -68,6 +68,15 @@ class Duties:
         self._reports.append((plugin, task, body))
         self._report_came.set()
 
+    def take_over(self, other: Duties) -> None:
+        """Send the reports that another link to the same server could not send.
+
+        Args:
+            other: Its duties; it is closed.
+        """
+        self._reports.extendleft(reversed(other._reports))
+        self._report_came.set()
+
     async def _tell_placeholders(self, wire: Wire) -> None:
         told: Mapping[str, str] = {}
         at = 0.0

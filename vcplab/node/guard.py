@@ -279,9 +279,8 @@ def _forms_of_path(path: str) -> set[str]:
         forms |= {form[0].upper() + form[1:] for form in forms}
     forms |= {unicodedata.normalize(kind, form) for form in forms for kind in ("NFC", "NFD")}
     forms |= {quote(form, safe="/:\\", errors="replace") for form in forms}
-    forms |= {json.dumps(form)[1:-1] for form in forms} | {
-        _PLAIN.encode(form)[1:-1] for form in forms
-    }
+    for _ in range(2):  # JSON, and JSON inside JSON
+        forms |= {inner for form in forms for inner in _dumped(form)}
     return forms | {form.replace("/", "\\/") for form in forms}
 
 

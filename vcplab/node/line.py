@@ -17,7 +17,6 @@ from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from vcplab.core.errors import InvalidInputError, StateError, VCPError
-from vcplab.core.loop import to_worker
 from vcplab.net.dial import Dial, DialState, Wire
 from vcplab.node.answering import Answering, CallTable
 from vcplab.node.dialects import Acknowledged, Asked, Cancelled, Speech, hear
@@ -187,9 +186,10 @@ class Line:
     async def _hear(self, message: str | bytes, wire: Wire) -> None:
         owner = self._owner
         try:
-            # In order, however large: what is said of a call comes after the call.
+            # In order, however large: what is said of a call comes after the call. Not in a worker:
+            # tools may hold all of those.
             large = len(message) > _LARGE
-            heard = await to_worker(hear, message) if large else hear(message)
+            heard = await asyncio.to_thread(hear, message) if large else hear(message)
         except InvalidInputError as error:
             owner.malformed += 1
             _logger.debug("a malformed frame was left out: %s", error)
@@ -208,7 +208,7 @@ class Line:
             case _:
                 owner.ignored[heard.type[:60]] += 1
                 if heard.answer is not None:
-                    await wire.send(json.dumps(heard.answer))
+                    await wire.send(self._frame(heard.answer))
 
     # What goes out
 

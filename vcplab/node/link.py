@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any
 
-from vcplab.core.clock import current_clock
 from vcplab.core.errors import OperationTimeoutError, StateError, VCPErrorCode
 from vcplab.core.loop import blocking, on_library_loop, submit
 from vcplab.core.trace import attach
@@ -24,13 +24,9 @@ from vcplab.node.measuring import measure
 from vcplab.node.parts import LinkParts
 from vcplab.node.rows import LinkState, LinkStatus
 from vcplab.node.spreading import SHARED, spread
+from vcplab.node.standing import STATES, Standing
 
 __all__ = ["Link"]
-
-_STATES: Final[Mapping[str, LinkState]] = {
-    "idle": "connecting", "connecting": "connecting", "open": "open", "waiting": "waiting",
-    "closed": "closed",
-}  # fmt: skip
 
 
 class Link:
@@ -58,14 +54,11 @@ class Link:
             parts.book, self._call_changed, parts.options.max_size,
         )  # fmt: skip
         self._server_id: str | None = None
-        self._reconnects = 0
-        self._since = current_clock().now()
-        self._state: tuple[LinkState, str | None] = ("connecting", None)
-        self._was_open = False
+        self._standing = Standing()
         self._offers: Mapping[str, ExposedTool] = {}
         self._duties = Duties(
             parts.name, parts.speech, parts.guard,
-            statics=lambda: parts.exposure.statics(parts.manager),
+            statics=lambda: self.exposure.statics(parts.manager),
             offers=lambda: self._offers,
             beat=parts.options.ping_period,
         )  # fmt: skip
@@ -82,12 +75,12 @@ class Link:
     @property
     def state(self) -> LinkState:
         """``open``, ``connecting``, ``waiting`` (for the next try) or ``closed``."""
-        return self._state[0]
+        return self._standing.state
 
     @property
     def problem(self) -> str | None:
         """What keeps it from its server; None while nothing does."""
-        return self._state[1]
+        return self._standing.problem
 
     @on_library_loop
     async def await_open(self, timeout: float = 30.0) -> Link:
@@ -148,8 +141,8 @@ class Link:
             self._all_lines(),
             [(tool, self._line_of(name)) for name, tool in self._offers.items()],
             server_id=self._server_id,
-            reconnects=self._reconnects,
-            since=self._since,
+            reconnects=self._standing.reconnects,
+            since=self._standing.since,
         )
 
     @on_library_loop
@@ -167,14 +160,15 @@ class Link:
         running = [c.task for line in lines for c in line.calls.values() if c.task is not None]
         if running and grace > 0:
             await asyncio.wait(running, timeout=grace)
-        for task in running:
-            task.cancel()
+        self.answering.cancel_all()
         await asyncio.gather(*(line.close() for line in lines), return_exceptions=True)
         for job in tuple(self._jobs):
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
+        if self._parts.sidecar is not None:
+            await self._parts.sidecar.close()
         loop_pulse().release()
-        self._note_state(("closed", None))
+        self._note_state("closed", None)
 
     close = blocking(aclose)
 
@@ -192,6 +186,29 @@ class Link:
         with attach({}):  # calls are requests of their own, not parts of the cell that connected
             self._start(self._main.run())
             self._start(self._keep())
+
+    def goes_on_as(self, parts: LinkParts) -> bool:
+        """Whether it serves these terms as it is; then it offers what they offer.
+
+        Args:
+            parts: What another link would be made of.
+        """
+        own = self._parts
+        same = (own.address, own.name, own.speech.dialect, own.options) == (
+            parts.address, parts.name, parts.speech.dialect, parts.options,
+        ) and (own.sidecar is None) is (parts.sidecar is None)  # fmt: skip
+        if self._closed or not same:
+            return False
+        for name, on in self.exposure.switches.items():
+            parts.exposure.switch(name, on)
+        self.exposure = parts.exposure
+        self.stir()
+        self.retry()
+        return True
+
+    def take_over(self, before: Link) -> None:
+        """Send the reports that the link before this one, which is closed, could not send."""
+        self._duties.take_over(before._duties)
 
     async def first_try(self) -> None:
         """Wait until it is connected with its tools sent, or the first try failed."""
@@ -229,7 +246,8 @@ class Link:
         Files are asked of the node whose address a request came from (facts/vcp-protocol §4.7), so
         the main line alone names one: that by which the server sees this machine.
         """
-        local = [wire.local_address] if line.main and wire.local_address else []
+        known = self._parts.sidecar is None or self._parts.address.is_loopback
+        local = [wire.local_address] if line.main and known and wire.local_address else []
         return self.speech.addresses(self.node_name(line), local)
 
     def changed(self, line: Line) -> None:
@@ -238,7 +256,11 @@ class Link:
             return
         if line.main:
             state = line.dial.state
-            self._note_state((_STATES[state.phase], state.problem))
+            self._note_state(STATES[state.phase], state.problem)
+            if state.phase == "open":  # the server is there again: the others need not wait
+                for other in self._lines.values():
+                    if other.dial.state.phase == "waiting":
+                        other.dial.redial()
         self._parts.events.publish(ExposureChanged(link=self.id))
         self._announce()
 
@@ -263,10 +285,13 @@ class Link:
     # Inside
 
     def _dial(self, told: Callable[[DialState], None]) -> Dial:
-        address = self._parts.address
-        return Dial(
-            address.url, self._parts.options, shown=address.shown, secrets=(address.key,), told=told
-        )
+        address, sidecar = self._parts.address, self._parts.sidecar
+        url, options = address.url, self._parts.options
+        secrets: tuple[str, ...] = (address.key,)
+        if sidecar is not None:  # which goes by proxy and TLS in our stead
+            url, secrets = sidecar.url, (*secrets, sidecar.token)
+            options = replace(options, proxy=None, ca=None, headers={})
+        return Dial(url, options, shown=address.shown, secrets=secrets, told=told)
 
     def _start(self, coroutine: Any) -> None:
         job: asyncio.Task[None] = asyncio.create_task(coroutine)
@@ -286,7 +311,7 @@ class Link:
 
     def _settled(self) -> bool:
         """Whether it is connected, and what is offered has been sent."""
-        if self._main.wire is None or not self._has_looked:
+        if self._main.wire is None or not self._has_looked or self._stirred.is_set():
             return False
         return all(
             (line := self._line_of(name)) is not None and line.state_of(name) == "registered"
@@ -296,21 +321,12 @@ class Link:
     def _line_of(self, name: str) -> Line | None:
         return next((line for line in self._all_lines() if name in line.tools), None)
 
-    def _note_state(self, state: tuple[LinkState, str | None]) -> None:
-        if state == self._state:
+    def _note_state(self, state: LinkState, problem: str | None) -> None:
+        if not self._standing.change(state, problem):
             return
-        before, self._state = self._state, state
-        if state[0] != before[0]:
-            self._since = current_clock().now()
-        if state[0] == "open":
-            self._reconnects += self._was_open
-            self._was_open = True
-            self._parts.log("info", self.id, f"connected to {self.shown} as {self.name!r}")
-        elif state[0] == "closed":
-            self._parts.log("info", self.id, f"closed the link to {self.shown}")
-        elif state[1] is not None and state[1] != before[1]:
-            self._parts.log("warning", self.id, state[1])
-        self._parts.events.publish(LinkChanged(link=self.id, state=state[0], problem=state[1]))
+        if (line := self._standing.line(self.shown, self.name)) is not None:
+            self._parts.log(line[0], self.id, line[1])
+        self._parts.events.publish(LinkChanged(link=self.id, state=state, problem=problem))
 
     def _offered(self, name: str) -> ExposedTool | None:
         tool = self._offers.get(name)

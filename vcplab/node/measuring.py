@@ -63,7 +63,7 @@ def measure(
     counts = link.answering.counts
     wires = [wire for line in lines if (wire := line.wire) is not None]
     wire = main.wire
-    running = Counter(call.tool for line in lines for call in tuple(line.calls.values()))
+    running = Counter(call.tool for call in link.answering.running)
     return LinkStatus(
         id=link.id,
         name=link.name,

@@ -16,17 +16,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretStr
 
-from vcplab.core.errors import InvalidInputError, NotFoundError
+from vcplab.core.errors import NotFoundError
 from vcplab.core.events import EventBus, Subscription
 from vcplab.core.loop import blocking, on_library_loop, run
-from vcplab.net.dial import DialOptions
 from vcplab.net.pulse import Stall, loop_pulse
-from vcplab.node.address import ServerAddress, read_address
+from vcplab.node.address import read_address
 from vcplab.node.calls import CallBook
 from vcplab.node.dialects import speech_of
 from vcplab.node.events import NodeEvent
@@ -37,6 +37,8 @@ from vcplab.node.logbook import LogBook
 from vcplab.node.parts import LinkParts
 from vcplab.node.roots import Roots
 from vcplab.node.rows import CallRow, LogLine, NodeStatus
+from vcplab.node.sidecar import Sidecar
+from vcplab.node.terms import checked_name, dial_options, link_id, plain_key
 from vcplab.plugins.calling import Caller
 from vcplab.plugins.events import (
     PluginDisabled,
@@ -55,8 +57,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Node"]
 
-_DEFAULT_NAME: Final = "vcplab"
-_LONGEST_NAME: Final = 100
 _CHANGES: Final = (
     PluginRegistered,
     PluginUnregistered,
@@ -96,6 +96,7 @@ class Node:
         self._book = CallBook()
         self._links: dict[str, Link] = {}
         self._lock = threading.Lock()
+        self._joining = asyncio.Lock()
         self._keys: set[str] = set()
         self._learnt: list[str] = []
         self._more_secrets = secrets
@@ -138,13 +139,15 @@ class Node:
         dialect: str = "toolbox",
         prefix: str = "",
         wait: float = 5.0,
+        sidecar: bool = False,
         **options: Any,
     ) -> Link:
         """Become a node of a main server, until `adisconnect`.
 
         The link goes on in the background: it reconnects with growing pauses, and tools that are
-        added, changed or removed are told to the server. A link to the same server takes the place
-        of the one before.
+        added, changed or removed are told to the server. The same call again, as when a cell is
+        run once more, leaves the link as it is but for what is offered; one to the same server with
+        other terms takes its place.
 
         Args:
             url: The server, e.g. ``ws://127.0.0.1:6005``; `read_address` says what else.
@@ -155,6 +158,8 @@ class Node:
             dialect: ``toolbox``, ``intellicore`` or ``cherry``: how tools are registered.
             prefix: Stands before each tool's name at the server.
             wait: Seconds to wait for the connection; it is tried on afterwards as well.
+            sidecar: Whether a process beside this one keeps the connections, so that they survive a
+                C call that holds the GIL for longer than the server is patient.
             **options: Of `vcplab.net.dial.DialOptions`: ``ca``, ``proxy``, ``ping_period``,
                 ``first_delay``, ``longest_delay``, ``headers``, …
 
@@ -163,15 +168,16 @@ class Node:
 
         Raises:
             InvalidInputError: Address, key, name, pattern, dialect or an option is impossible.
+            StateError: The sidecar could not be started.
         """
-        address = read_address(url, _plain(key))
+        address = read_address(url, plain_key(key))
         speech = speech_of(checked_dialect(dialect))
-        dialling = _dial_options(options)
+        dialling = dial_options(options)
         exposure = self._exposure(expose, prefix)
-        link_id = _id_of(address)
+        id_ = link_id(address)
         parts = LinkParts(
-            id=link_id,
-            name=_checked_name(name),
+            id=id_,
+            name=checked_name(name),
             address=address,
             speech=speech,
             options=dialling,
@@ -183,22 +189,13 @@ class Node:
             book=self._book,
             events=self.events,
             log=self.note,
+            sidecar=Sidecar(address, dialling, partial(self.note, "warning", id_))
+            if sidecar
+            else None,
         )
-        before = self._links.get(link_id)
-        if before is not None:
-            await before.aclose()
-        self._keys.add(address.key)
-        self._watch_stalls()
-        link = Link(parts)
-        with self._lock:
-            self._links[link_id] = link
-        link.begin()
-        try:
-            async with asyncio.timeout(wait):
-                await link.first_try()
-        except TimeoutError:
-            self.note("warning", link_id, f"{address.shown} has not answered within {wait:g} s")
-        return link
+        async with self._joining:  # of two at once, one takes the place of the other
+            link = await self._joined(parts)
+        return await self._awaited(link, wait)
 
     @on_library_loop
     async def adisconnect(self, link: Link | str | None = None, *, grace: float = 2.0) -> None:
@@ -263,14 +260,20 @@ class Node:
         return [call.row(self._guard.error) for call in self._book.latest(limit)]
 
     def to_frame(self) -> pd.DataFrame:
-        """The latest calls as a frame, with the fields of `CallRow`; ``ms`` are milliseconds."""
+        """The latest calls as a frame, with the fields of `CallRow`.
+
+        ``ms`` are milliseconds, ``began`` is in UTC.
+        """
         import dataclasses
 
+        import numpy as np
         import pandas as pd
 
         columns = [field.name for field in dataclasses.fields(CallRow)]
         rows = [[getattr(row, column) for column in columns] for row in self.calls(1_000)]
-        return pd.DataFrame(rows, columns=columns)
+        frame = pd.DataFrame(rows, columns=columns)
+        # Or pandas would write NaN where there is no error.
+        return frame.astype({"error": object, "maid": object}).replace({np.nan: None})
 
     def log(self, limit: int = 200) -> list[LogLine]:
         """The latest lines of the log, oldest first.
@@ -322,6 +325,32 @@ class Node:
 
     # Inside
 
+    async def _joined(self, parts: LinkParts) -> Link:
+        before = self._links.get(parts.id)
+        if before is not None and before.goes_on_as(parts):
+            return before  # the cell was run once more
+        if before is not None:
+            await before.aclose()
+        self._keys.add(parts.address.key)
+        self._watch_stalls()
+        if parts.sidecar is not None:
+            await parts.sidecar.start()
+        link = Link(parts)
+        if before is not None:
+            link.take_over(before)
+        with self._lock:
+            self._links[parts.id] = link
+        link.begin()
+        return link
+
+    async def _awaited(self, link: Link, wait: float) -> Link:
+        try:
+            async with asyncio.timeout(wait):
+                await link.first_try()
+        except TimeoutError:
+            self.note("warning", link.id, f"{link.shown} has not answered within {wait:g} s")
+        return link
+
     def _secrets(self) -> tuple[str, ...]:
         # Asked for every frame: the same tuple as long as nothing new is known.
         more = self._more_secrets()
@@ -362,35 +391,3 @@ class Node:
 
     def _repr_html_(self) -> str:
         return self.status()._repr_html_()
-
-
-def _plain(key: str | SecretStr | None) -> str | None:
-    return key.get_secret_value() if isinstance(key, SecretStr) else key
-
-
-def _id_of(address: ServerAddress) -> str:
-    return address.http_url.partition("://")[2].rstrip("/")
-
-
-def _checked_name(name: str | None) -> str:
-    if name is None:
-        return _DEFAULT_NAME
-    if not isinstance(name, str) or not name.strip() or len(name) > _LONGEST_NAME:
-        raise InvalidInputError(
-            f"{name!r} is no name for a node.",
-            where="name",
-            next_step=f"give a text of up to {_LONGEST_NAME} characters, e.g. 'my-lab'",
-        )
-    return name.strip()
-
-
-def _dial_options(options: Mapping[str, Any]) -> DialOptions:
-    known = DialOptions.__dataclass_fields__
-    for name in options:
-        if name not in known:
-            raise InvalidInputError(
-                f"There is no option {name!r}.",
-                where=name,
-                next_step=f"the options are: {', '.join(sorted(known))}",
-            )
-    return DialOptions(**options)

@@ -14,6 +14,7 @@ from vcplab.node.events import LogLevel
 from vcplab.node.exposure import Exposure
 from vcplab.node.guard import Guard
 from vcplab.node.roots import Roots
+from vcplab.node.sidecar import Sidecar
 from vcplab.plugins.calling import Caller
 from vcplab.plugins.manager import PluginManager
 
@@ -38,6 +39,7 @@ class LinkParts:
         book: The node's calls.
         events: Where what happens is told.
         log: Takes a line for the log: level, link, text.
+        sidecar: A process that keeps the connections; None for this one.
     """
 
     id: str
@@ -53,3 +55,4 @@ class LinkParts:
     book: CallBook
     events: EventBus
     log: Callable[[LogLevel, str, str], None]
+    sidecar: Sidecar | None = None

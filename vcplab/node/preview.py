@@ -18,6 +18,7 @@ ToolSource: TypeAlias = Literal["notebook", "folder", "registered", "node"]
 ``node``: another node's, which is never passed on."""
 
 _SHOWN: Final = 20
+_LONGEST: Final = 80
 _COLUMNS: Final = ("name", "wire", "source", "type", "exposed", "why", "description")
 
 
@@ -109,7 +110,11 @@ class ExposurePreview:
                 row.name if row.name == row.wire else f"{row.name} as {row.wire}",
                 f"{row.source}, static" if row.type == "static" else row.source,
                 row.why,
-                row.description[:80],
+                _cut(row.description),
             )
             for row in self.rows[: len(self) + _SHOWN]
         ]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

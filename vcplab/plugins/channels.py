@@ -54,6 +54,10 @@ class PluginChannels(Channels):
         "vcp:unified:executeTool": "execute_tool",
         "vcp:unified:getToolDefinitions": "get_tool_definitions",
         "vcp:unified:refresh": "refresh",
+        "vcp:distributed:register": "register_distributed_tools",
+        "vcp:distributed:unregister": "unregister_all_distributed_tools",
+        "vcp:distributed:getServers": "get_servers",
+        "vcp:distributed:getServerTools": "get_server_tools",
         "vcp:preprocessor:get-order": "get_order",
         "vcp:preprocessor:set-order": "set_order",
         "vcp:preprocessor:get-info": "get_info",
@@ -194,6 +198,33 @@ class PluginChannels(Channels):
     def get_plugins_by_protocol(self, protocol: str) -> list[dict[str, Any]]:
         """The plugins of one protocol."""
         return [one for one in self.get_all_plugins() if one["protocol"] == protocol]
+
+    def register_distributed_tools(
+        self, server_id: str, tools: Sequence[Mapping[str, Any]]
+    ) -> list[str]:
+        """Register the tools of a node; those whose name is taken are left out."""
+        return self._manager.register_distributed_tools(server_id, tools)
+
+    def unregister_all_distributed_tools(self, server_id: str) -> list[str]:
+        """Take the tools of a node away; their names."""
+        return self._manager.unregister_all_distributed_tools(server_id)
+
+    def get_servers(self) -> list[dict[str, Any]]:
+        """The nodes whose tools are registered: ``{"serverId", "tools"}``, tools by name."""
+        nodes = self._nodes().items()
+        return [{"serverId": server, "tools": [m.name for m in tools]} for server, tools in nodes]
+
+    def get_server_tools(self, server_id: str) -> list[dict[str, Any]]:
+        """The tools of a node, as `list_definitions` tells of tools; none if it has none."""
+        return [definition(manifest) for manifest in self._nodes().get(server_id, ())]
+
+    def _nodes(self) -> dict[str, list[Manifest]]:
+        found: dict[str, list[Manifest]] = {}
+        for plugin in self._manager.catalogue:
+            version = plugin.version
+            if version is not None and version.manifest.host == "remote":
+                found.setdefault(str(version.target), []).append(version.manifest)
+        return found
 
     def get_order(self) -> list[str]:
         """The order of preprocessors."""

@@ -138,7 +138,9 @@ class PluginManager(RegisteringManager):
         self.records.put_config(plugin.key, plugin.overrides)
         if plugin.version is not None:
             plugin.version.overrides = dict(plugin.overrides)
-        return self.config(name)
+        config = self.config(name)
+        self.masking.learn(config.secrets())  # before the plugin runs with them
+        return config
 
     def add(
         self,

@@ -21,7 +21,14 @@ from vcplab.plugins.manager import PluginManager
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OutputRow", "Outputs", "RecordedCall", "Recording", "compare_versions"]
+__all__ = [
+    "OutputRow",
+    "Outputs",
+    "RecordedCall",
+    "Recording",
+    "compare_versions",
+    "output_row",
+]
 
 _VERSION: Final = 1
 _VOLATILE: Final = ("timestamp",)
@@ -194,7 +201,7 @@ class Recording:
         """
         return Outputs(
             tuple(
-                _row(call, call.output, _output(caller, call.tool, call.arguments), ignore)
+                output_row(call, call.output, _output(caller, call.tool, call.arguments), ignore)
                 for call in self.calls
             )
         )
@@ -258,7 +265,7 @@ def compare_versions(
         second = Caller(manager)
         return Outputs(
             tuple(
-                _row(
+                output_row(
                     RecordedCall(name, arguments, {}),
                     _output(caller, name, arguments),
                     _output(second, name, arguments),
@@ -283,12 +290,20 @@ def _told(error: Exception) -> str:
     return error.message if isinstance(error, VCPError) else str(error)
 
 
-def _row(
+def output_row(
     call: RecordedCall,
     before: Mapping[str, Any],
     after: Mapping[str, Any],
     ignore: Iterable[str],
 ) -> OutputRow:
+    """Two outputs of a call side by side.
+
+    Args:
+        call: The call.
+        before: The one.
+        after: The other.
+        ignore: Keys whose values may differ, wherever they stand.
+    """
     left_out = frozenset(ignore)
     same = _without(before, left_out) == _without(after, left_out)
     return OutputRow(call.tool, call.arguments, before, after, same)

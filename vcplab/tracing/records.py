@@ -147,4 +147,8 @@ def _other(value: Any, depth: int) -> Any:
 
 def dumps(value: Any) -> str:
     """Compact JSON in which every character stands for itself."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
+
+
+# Made once: `json.dumps` with these arguments would make one for every text.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

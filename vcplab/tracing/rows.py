@@ -87,4 +87,6 @@ def log_of(row: Sequence[Any]) -> LogRecord:
 
 def _text(text: str | None) -> str | None:
     # SQLite stores UTF-8, which has no lone surrogates.
-    return None if text is None else text.encode("utf-8", "replace").decode("utf-8")
+    if text is None or text.isascii():
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -83,6 +83,17 @@ def test_only_a_stable_connection_ends_the_counting(monkeypatch):
     assert backoff.failures == 2
 
 
+def test_a_stable_connection_that_was_replaced_counts_too(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    backoff = Backoff(stable_after=30.0)
+    backoff.lost()
+    backoff.opened()
+    now += 31.0
+    backoff.opened()
+    assert backoff.failures == 0
+
+
 def test_no_wait_before_any_failure_is_longer_than_the_first():
     assert Backoff(5.0, 60.0, rng=Upper()).delay() == 5.0
 

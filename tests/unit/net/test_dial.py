@@ -6,15 +6,19 @@ import asyncio
 import contextlib
 import logging
 import random
+import re
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
+from websockets.utils import accept_key
 
 from tests.support.wires import MIB, Bare, Echo, Middle, destroy, echo, open_sockets, status, until
 from vcplab.core.errors import InvalidInputError, StateError, VCPErrorCode
 from vcplab.net.dial import Dial, DialOptions, Wire
-from vcplab.net.pulse import Pulse, loop_pulse
+from vcplab.net.pulse import loop_pulse
 
 KEY = "key-123456"
 QUICK = DialOptions(
@@ -442,20 +446,39 @@ def test_back_off_grows_while_connections_do_not_last():
 # Half-open links, big frames, stalls
 
 
+class Took:
+    """How long something takes: on the clock, and as far as our own loop was able to look.
+
+    On a busy machine they differ; the promise of two ping periods is about the second.
+    """
+
+    def __init__(self, wire):
+        self._connection = wire._connection
+        self._began = self._connection._watched, time.monotonic()
+
+    @property
+    def watched(self):
+        return self._connection._watched - self._began[0]
+
+    @property
+    def seconds(self):
+        return time.monotonic() - self._began[1]
+
+
 def test_a_half_open_link_is_noticed_within_two_ping_periods():
     async def main():
-        period = 0.5
+        period = 0.8
         options = DialOptions(ping_period=period, first_delay=30, proxy=None)
         async with Echo() as server, Middle(server.port) as middle:
             dial = Dial(f"ws://127.0.0.1:{middle.port}/", options, rng=Never())
             served = Served()
             async with dialling(dial, served):
-                await until(lambda: served.wires and len(served.wire.latencies) >= 2)
+                await until(lambda: served.wires and served.wire.latency_ms)
                 middle.stall()
-                began = time.monotonic()
+                took = Took(served.wire)
                 await until(lambda: dial.state.phase == "waiting")
-                took = time.monotonic() - began
-            assert period * 0.6 < took < 2 * period
+            assert period * 0.6 < took.watched < 2 * period
+            assert took.seconds < 3 * period
             assert served.wire.is_dead
             assert "dead" in served.wire.ended
             assert dial.state.code is VCPErrorCode.DISTRIBUTED_TIMEOUT
@@ -465,7 +488,7 @@ def test_a_half_open_link_is_noticed_within_two_ping_periods():
 
 def test_a_half_open_link_is_noticed_though_messages_are_sent_into_it():
     async def main():
-        period = 0.4
+        period = 0.8
         options = DialOptions(ping_period=period, first_delay=30, proxy=None)
         async with Echo() as server, Middle(server.port) as middle:
             dial = Dial(f"ws://127.0.0.1:{middle.port}/", options, rng=Never())
@@ -473,16 +496,17 @@ def test_a_half_open_link_is_noticed_though_messages_are_sent_into_it():
             async with dialling(dial, served):
                 await until(lambda: served.wires and served.wire.latency_ms)
                 middle.stall()
-                began = time.monotonic()
+                took = Took(served.wire)
 
                 async def send_on():
-                    while time.monotonic() - began < 5:
+                    while took.seconds < 5:
                         await served.wire.send("x" * 100)  # the system takes it, nobody else
                         await asyncio.sleep(0.01)
 
                 with pytest.raises(StateError):
                     await send_on()
-                assert time.monotonic() - began < 2 * period
+                assert took.watched < 2 * period
+                assert took.seconds < 3 * period
 
     asyncio.run(main())
 
@@ -503,13 +527,13 @@ def test_a_half_open_link_is_noticed_while_a_big_message_is_sent():
                 await until(lambda: 0 < connection.waiting() < 49 * MIB)
                 assert not sending.done()
                 middle.stall()
-                began = loop_pulse().awake()  # 50 MB hold up the loop for moments
+                took = Took(served.wire)
                 async with asyncio.timeout(5):
                     for task in (sending, another):
                         with pytest.raises(StateError) as caught:
                             await task
-                took = loop_pulse().awake() - began
-            assert took < 2 * period
+                assert took.watched < 2 * period
+                assert took.seconds < 3 * period
             assert "dead" in str(caught.value)
             assert server.got == []
 
@@ -522,7 +546,7 @@ def test_big_messages_that_take_several_ping_periods_are_signs_of_life(
     direction, secure, certificates
 ):
     async def main():
-        period, size = 0.2, 2 * MIB
+        period, size = 0.2, 3 * MIB // 2
         got = []
 
         async def answer(connection, message):
@@ -567,9 +591,9 @@ def test_a_stall_of_our_own_loop_does_not_kill_the_link():
         asyncio.run(keep())
 
     async def main():
-        pulse = Pulse(tick=0.05, longest=0.2)
+        stalled = loop_pulse().total
         options = DialOptions(ping_period=0.2, first_delay=30, proxy=None)
-        dial, served = Dial(server.url, options, rng=Never(), pulse=pulse), Served()
+        dial, served = Dial(server.url, options, rng=Never()), Served()
         async with dialling(dial, served):
             await until(lambda: served.wires and served.wire.latency_ms)
             for pings in (2, 4):
@@ -581,7 +605,7 @@ def test_a_stall_of_our_own_loop_does_not_kill_the_link():
             await served.wire.send("still there?")
             await until(lambda: served.got)
             assert len(served.wires) == 1
-            assert pulse.total > 1.2
+            assert loop_pulse().total - stalled > 1.2
 
     thread = threading.Thread(target=elsewhere)
     thread.start()
@@ -611,12 +635,12 @@ def test_a_reader_that_pauses_does_not_kill_the_link():
 
         async def lazy(wire):
             await wire.send("go")
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(0.6)
             async for message in wire:
                 got.append(message)
 
         got = []
-        options = DialOptions(ping_period=0.2, first_delay=30, proxy=None)
+        options = DialOptions(ping_period=0.15, first_delay=30, proxy=None)
         async with Echo(flood) as server:
             dial = Dial(server.url, options, rng=Never())
             async with dialling(dial, lazy):
@@ -662,7 +686,7 @@ def test_messages_of_ninety_megabytes_both_ways():
             dial, served = Dial(server.url, QUICK), Served()
             async with dialling(dial, served):
                 await until(lambda: served.wires)
-                text = "é" * (45 * MIB)
+                text = "x" * (90 * MIB)
                 await served.wire.send(text)
                 await until(lambda: served.got, within=20)
                 assert served.got[0] == text
@@ -688,11 +712,11 @@ def test_lone_surrogates_are_refused_and_the_link_goes_on():
 @pytest.mark.parametrize("secure", [False, True])
 def test_closing_sends_first_what_is_under_way(secure, certificates):
     async def main():
-        size = 3 * MIB // 2
+        size = 4 * MIB
         tls, ca = (certificates.server, certificates.ca) if secure else (None, None)
-        options = DialOptions(close_timeout=0.3, first_delay=30, proxy=None, ca=ca)
+        options = DialOptions(close_timeout=0.4, first_delay=30, proxy=None, ca=ca)
         async with Echo(tls=tls) as server, Middle(server.port) as middle:
-            middle.rate = 2 * MIB  # takes longer than the time for a goodbye
+            middle.rate = 6 * MIB  # takes longer than the time for a goodbye
             url = server.url.replace(str(server.port), str(middle.port))
             dial, served = Dial(url, options, rng=Never()), Served()
             async with dialling(dial, served):
@@ -737,6 +761,58 @@ def test_a_reason_too_long_for_a_frame_is_cut():
                 assert server.connections[0].close_reason == "é" * 61
 
     asyncio.run(main())
+
+
+def test_a_server_that_says_goodbye_but_does_not_hang_up():
+    async def main():
+        async def linger(reader, writer, head):
+            key = re.search(r"Sec-WebSocket-Key: (\S+)", head)[1]
+            writer.write(
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                b"Connection: Upgrade\r\nSec-WebSocket-Accept: "
+                + accept_key(key).encode()
+                + b"\r\n\r\n\x88\x02\x03\xe8"  # and a close frame, 1000
+            )
+            await asyncio.Event().wait()
+
+        async with Bare(linger) as server:
+            options = DialOptions(close_timeout=0.2, ping_period=0.5, first_delay=30, proxy=None)
+            dial = Dial(server.url, options, rng=Never())
+            async with dialling(dial, Served()):
+                await until(lambda: dial.state.phase == "waiting", within=2)
+                assert dial.state.problem == "The server closed the connection (1000)."
+
+    asyncio.run(main())
+
+
+def test_cancelled_twice_nothing_is_left():
+    async def main():
+        async def stubborn(wire):
+            while not over:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0.05)
+
+        over = []
+        async with Echo() as server:
+            sockets = open_sockets()
+            dial = Dial(server.url, DialOptions(close_timeout=5, proxy=None))
+            task = asyncio.create_task(dial.run(stubborn))
+            await until(lambda: server.connections)
+            for _ in range(2):
+                task.cancel()
+                await asyncio.sleep(0.02)
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await until(lambda: open_sockets() == sockets)
+            over.append(True)
+            await until(lambda: len(asyncio.all_tasks()) == 1)
+
+    asyncio.run(main())
+
+
+def test_nothing_heavy_is_loaded_before_a_connection_is_opened():
+    code = "import sys, vcplab.net.dial; sys.exit('websockets' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_text_that_is_no_utf8_ends_the_connection():

@@ -78,6 +78,42 @@ def test_unified_view(lab: vl.Lab) -> None:
     assert len(invoke("vcp:unified:refresh")) == 1
 
 
+def test_channels_of_nodes(lab: vl.Lab) -> None:
+    invoke = lab.plugins.invoke
+    tool = {
+        "name": "Lamp",
+        "description": "Switches a lamp.",
+        "pluginType": "synchronous",
+        "entryPoint": {"command": "lamp"},
+        "capabilities": {"invocationCommands": [{"command": "on", "description": "Light it."}]},
+    }
+    taken = {**tool, "name": "Echo"}
+    given = {"serverId": "desk", "tools": [tool, taken, {"name": "half"}]}
+    assert invoke("vcp:distributed:register", given) == ["Lamp"]
+    invoke("vcp:distributed:register", {"server_id": "attic", "tools": [{**tool, "name": "Fan"}]})
+    assert invoke("vcp:distributed:getServers") == [
+        {"serverId": "desk", "tools": ["Lamp"]},
+        {"serverId": "attic", "tools": ["Fan"]},
+    ]
+    (lamp,) = invoke("vcp:distributed:getServerTools", {"serverId": "desk"})
+    assert (lamp["name"], lamp["description"]) == ("Lamp", "Light it.")
+    assert invoke("vcp:distributed:getServerTools", "nobody") == []
+
+    asked: list[tuple[Any, ...]] = []
+
+    def executor(server: str, name: str, arguments: Any) -> str:
+        asked.append((server, name, dict(arguments)))
+        return "lit"
+
+    lab.plugins.set_distributed_executor(executor)
+    assert lab.tools.Lamp(power="on") == "lit"
+    assert asked == [("desk", "Lamp", {"power": "on"})]
+
+    assert invoke("vcp:distributed:unregister", {"serverId": "desk"}) == ["Lamp"]
+    assert [one["serverId"] for one in invoke("vcp:distributed:getServers")] == ["attic"]
+    assert not invoke("vcp:tool:execute", {"name": "Lamp"})["success"]
+
+
 def test_preprocessor_channels_remember(tmp_path: Path) -> None:
     with vl.Lab(tmp_path / "lab") as lab:
         for name in "abc":

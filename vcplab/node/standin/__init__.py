@@ -12,6 +12,7 @@ from vcplab.node.standin.main_server import MainServer
 from vcplab.node.standin.process import StandInProcess
 from vcplab.node.standin.quirks import Quirks, ServerDialect
 from vcplab.node.standin.registry import ServerInfo
+from vcplab.node.standin.session import Session
 
 __all__ = [
     "MainServer",
@@ -19,6 +20,7 @@ __all__ = [
     "RecordedFrame",
     "ServerDialect",
     "ServerInfo",
+    "Session",
     "StandInProcess",
     "StandInServer",
 ]

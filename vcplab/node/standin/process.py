@@ -12,29 +12,21 @@ What holds up this interpreter (a long cell, a C call) does not hold up the serv
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
-import subprocess
-import sys
-import tempfile
-import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 from urllib.parse import urlencode
 
 from vcplab.core.errors import OperationTimeoutError, StateError
 from vcplab.core.loop import blocking, to_worker
+from vcplab.node.child import ModuleChild
 from vcplab.node.standin.main_server import MainServer
 from vcplab.node.standin.quirks import Quirks
 from vcplab.node.standin.web import STATE_PATH, STEER_PATH
 
 __all__ = ["StandInProcess"]
 
-_END = 5.0
 _POLL = 20.0
 
 
@@ -68,10 +60,9 @@ class StandInProcess(MainServer):
             f"http://127.0.0.1:{port}", key or secrets.token_urlsafe(16), timeout=timeout
         )
         self.quirks = quirks or Quirks()
-        self._start_timeout = start_timeout
-        self._child: subprocess.Popen[bytes] | None = None
-        self._said: IO[bytes] | None = None
-        self._lock = threading.Lock()
+        self._child = ModuleChild(
+            "vcplab.node.standin", "The stand-in server", start_timeout=start_timeout
+        )
 
     def __repr__(self) -> str:
         state = f"process {self.pid}" if self.is_running else "closed"
@@ -90,12 +81,12 @@ class StandInProcess(MainServer):
     @property
     def pid(self) -> int | None:
         """The child's process id, None while there is none."""
-        return self._child.pid if self._child is not None and self.is_running else None
+        return self._child.pid
 
     @property
     def is_running(self) -> bool:
         """Whether the child is there."""
-        return self._child is not None and self._child.poll() is None
+        return self._child.is_running
 
     # Its life
 
@@ -248,114 +239,10 @@ class StandInProcess(MainServer):
     # The child
 
     def _start(self) -> None:
-        with self._lock:
-            if self.is_running:
-                return
-            self._tidy()
-            said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by _tidy
-            options: dict[str, Any] = (
-                {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined, unused-ignore]
-                if sys.platform == "win32"
-                # An interrupt of the notebook goes to its whole process group.
-                else {"start_new_session": True}
-            )
-            # -P: a json.py beside the notebook is not ours.
-            child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "vcplab.node.standin", "--stdin"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=said,
-                env=_environment(),
-                **options,
-            )
-            self._child, self._said = child, said
-            try:
-                ready = self._hear(child)
-            except BaseException:
-                self._stop(child, True)
-                self._tidy()
-                raise
+        settings = {"key": self.key, "port": self._port, "quirks": asdict(self.quirks)}
+        ready = self._child.start(settings, secrets=(self.key,))
+        if ready is not None:
             self._port = int(ready["port"])
 
-    def _hear(self, child: subprocess.Popen[bytes]) -> dict[str, Any]:
-        """Tell the child its settings, key included, where no process list shows them."""
-        assert child.stdin is not None
-        assert child.stdout is not None
-        settings = {"key": self.key, "port": self._port, "quirks": asdict(self.quirks)}
-        timed_out = threading.Event()
-
-        def give_up() -> None:
-            timed_out.set()
-            child.kill()
-
-        timer = threading.Timer(self._start_timeout, give_up)
-        timer.daemon = True
-        timer.start()
-        try:
-            with suppress(OSError):
-                child.stdin.write(json.dumps(settings).encode() + b"\n")
-                child.stdin.flush()
-            line = child.stdout.readline()
-        finally:
-            timer.cancel()
-        if timed_out.is_set():
-            raise OperationTimeoutError(
-                f"The stand-in server did not start within {self._start_timeout:g} s.",
-                where="start_timeout",
-                next_step="give it more time",
-            )
-        try:
-            ready: dict[str, Any] = json.loads(line)
-        except ValueError:
-            ready = {"error": self._last_words(child)}
-        if "port" not in ready:
-            raise StateError(
-                f"The stand-in server could not start: {ready.get('error')}",
-                where=f"port {self._port}",
-                next_step="give another port, or 0 for any free one",
-            )
-        return ready
-
-    def _last_words(self, child: subprocess.Popen[bytes]) -> str:
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(_END)
-        assert self._said is not None
-        self._said.seek(0)
-        lines = self._said.read()[-2000:].decode("utf-8", "replace").strip().splitlines()
-        return lines[-1].replace(self.key, "•••") if lines else f"exit status {child.poll()}"
-
     def _end(self, abrupt: bool) -> None:
-        with self._lock:
-            if self._child is not None:
-                self._stop(self._child, abrupt)
-            self._tidy()
-
-    def _stop(self, child: subprocess.Popen[bytes], abrupt: bool) -> None:
-        if not abrupt:
-            assert child.stdin is not None
-            with suppress(OSError):
-                child.stdin.close()
-            with suppress(subprocess.TimeoutExpired):
-                child.wait(_END)
-        if child.poll() is None:
-            child.kill()
-        child.wait()
-
-    def _tidy(self) -> None:
-        child, self._child = self._child, None
-        said, self._said = self._said, None
-        files = [said] if child is None else [said, child.stdin, child.stdout]
-        for file in files:
-            if file is not None:
-                with suppress(OSError):
-                    file.close()
-
-
-def _environment() -> dict[str, str]:
-    """This process's, with our own package in reach where it is not installed."""
-    environment = dict(os.environ)
-    root = Path(__file__).resolve().parents[3]
-    if root.name not in ("site-packages", "dist-packages"):
-        path = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = f"{path}{os.pathsep}{root}" if path else str(root)
-    return environment
+        self._child.stop(abrupt=abrupt)

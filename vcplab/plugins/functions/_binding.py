@@ -49,7 +49,9 @@ class Binder:
         extra: Reads what belongs to no parameter, if the function takes such.
     """
 
-    __slots__ = ("_contexts", "_extra", "_folded", "_quick", "_readers", "_required", "_tool")
+    __slots__ = (
+        "_contexts", "_dropped", "_extra", "_folded", "_quick", "_readers", "_required", "_tool",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -68,6 +70,11 @@ class Binder:
         self._folded: dict[str, list[str]] = {}
         for name in readers:
             self._folded.setdefault(_folded(name), []).append(name)
+        # What servers add and this function has no use for, e.g. who signed the call.
+        known = (*SERVER_KEYS, *RESERVED_KEYS) if extra is None else ()
+        self._dropped = frozenset(
+            key for key in known if _folded(key) not in self._folded and key not in contexts
+        )
 
     def bind(self, arguments: Mapping[str, Any], context: ToolContext | None) -> dict[str, Any]:
         """See `FunctionSpec.bind`."""
@@ -82,6 +89,8 @@ class Binder:
         bound: dict[str, Any] = {}
         try:
             for key, value in arguments.items():
+                if key in self._dropped:
+                    continue
                 fast, read = quick[key]
                 bound[key] = value if type(value) is fast else read(value)
             fits = bound.keys() >= self._required
