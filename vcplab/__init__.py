@@ -15,28 +15,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vcplab.agents.agent import Agent, VCPConfig
+    from vcplab.agents.chat import policies, stop
     from vcplab.agents.chat.chat import GroupChat
     from vcplab.agents.chat.decision import Ask, Decision, Note
     from vcplab.agents.chat.events import ChatEvent
     from vcplab.agents.chat.log import ChatStore
     from vcplab.agents.chat.message import ChatMessage
-    from vcplab.agents.chat import policies
+    from vcplab.agents.chat.orchestrator import create_group_chat_orchestrator
     from vcplab.agents.chat.service import GroupChatService
-    from vcplab.agents.chat import stop
     from vcplab.agents.chat.vcpchat import read_vcpchat_group
     from vcplab.agents.store import AgentStore
-    from vcplab.agents.unified import UnifiedAgent, UnifiedAgentAdapter, create_unified_agent_adapter
+    from vcplab.agents.unified import (
+        UnifiedAgent,
+        UnifiedAgentAdapter,
+        create_unified_agent_adapter,
+    )
     from vcplab.core.errors import VCPError, VCPErrorCode
     from vcplab.core.loop import allow_nested_loops, run, submit
     from vcplab.core.settings import Settings, get_settings, override_settings
     from vcplab.core.workspace import Workspace
+    from vcplab.evaluation import datasets
     from vcplab.evaluation.calibration import fit_gate, reliability
     from vcplab.evaluation.chat_board import ChatBoard
     from vcplab.evaluation.chat_metrics import ChatMetric, ChatRun
     from vcplab.evaluation.chat_teams import ChatTeam
     from vcplab.evaluation.chats import ChatScenario, ChatScenarios
     from vcplab.evaluation.comparison import Comparison, compare
-    from vcplab.evaluation import datasets
     from vcplab.evaluation.tuning import tune
     from vcplab.lab import Lab, TraceFacet
     from vcplab.magics import load_ipython_extension, unload_ipython_extension
@@ -49,9 +53,9 @@ if TYPE_CHECKING:
     from vcplab.memory.recipes.light import LightMemo
     from vcplab.memory.recipes.mesh import MeshMemo
     from vcplab.memory.stages.dense import Dense
-    from vcplab.memory.stages.diversity import Dedup, MMR
+    from vcplab.memory.stages.diversity import MMR, Dedup
     from vcplab.memory.stages.filters import Filter
-    from vcplab.memory.stages.fusion import Convex, RRF
+    from vcplab.memory.stages.fusion import RRF, Convex
     from vcplab.memory.stages.gate import Gate, GateModel
     from vcplab.memory.stages.lexical import BM25, Tantivy
     from vcplab.memory.stages.parents import Expand, Parents
@@ -82,10 +86,24 @@ if TYPE_CHECKING:
     from vcplab.plugins.plugin import PluginRow
     from vcplab.plugins.tasks import Task
     from vcplab.prompt.lint import lint_prompt
-    from vcplab.prompt.placeholders import EnvironmentProvider, PlaceholderProvider, PromptVariables, TimeProvider, ToolDescriptionProvider, VariableEngine, create_variable_engine
+    from vcplab.prompt.placeholders import (
+        EnvironmentProvider,
+        PlaceholderProvider,
+        PromptVariables,
+        TimeProvider,
+        ToolDescriptionProvider,
+        VariableEngine,
+        create_variable_engine,
+    )
     from vcplab.prompt.stored_variables import PromptVariable, VariableStore
     from vcplab.prompt.templates import PromptTemplate, TemplateStore
-    from vcplab.protocol.requests import ParsedAnswer, RequestStream, ToolRequest, VCPProtocolParser, create_vcp_protocol_parser
+    from vcplab.protocol.requests import (
+        ParsedAnswer,
+        RequestStream,
+        ToolRequest,
+        VCPProtocolParser,
+        create_vcp_protocol_parser,
+    )
     from vcplab.protocol.results import ToolFailure, ToolResult
     from vcplab.text.analysis import Analyzer
     from vcplab.widgets.agent_selector import GroupAgentSelector
@@ -190,6 +208,10 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
     "allow_nested_loops": ("vcplab.core.loop", "allow_nested_loops"),
     "chunk": ("vcplab.memory.chunking", "chunk"),
     "compare": ("vcplab.evaluation.comparison", "compare"),
+    "create_group_chat_orchestrator": (
+        "vcplab.agents.chat.orchestrator",
+        "create_group_chat_orchestrator",
+    ),
     "create_unified_agent_adapter": ("vcplab.agents.unified", "create_unified_agent_adapter"),
     "create_variable_engine": ("vcplab.prompt.placeholders", "create_variable_engine"),
     "create_vcp_protocol_parser": ("vcplab.protocol.requests", "create_vcp_protocol_parser"),
@@ -212,12 +234,15 @@ _EXPORTS: dict[str, tuple[str, str | None]] = {
 }
 
 __all__ = [
+    "BM25",
+    "LSA",
+    "MMR",
+    "RRF",
     "AdvancedMemory",
     "Agent",
     "AgentStore",
     "Analyzer",
     "Ask",
-    "BM25",
     "ChatBoard",
     "ChatEvent",
     "ChatMessage",
@@ -250,11 +275,9 @@ __all__ = [
     "HTTPReranker",
     "Handled",
     "HashEmbedder",
-    "LSA",
     "Lab",
     "Ledger",
     "LightMemo",
-    "MMR",
     "MainServer",
     "MeshMemo",
     "MiniLM",
@@ -275,7 +298,6 @@ __all__ = [
     "PromptVariables",
     "Proximity",
     "QueryLanguage",
-    "RRF",
     "Recorded",
     "RequestStream",
     "Rerank",
@@ -306,9 +328,11 @@ __all__ = [
     "VariableEngine",
     "VariableStore",
     "Workspace",
+    "__version__",
     "allow_nested_loops",
     "chunk",
     "compare",
+    "create_group_chat_orchestrator",
     "create_unified_agent_adapter",
     "create_variable_engine",
     "create_vcp_protocol_parser",
@@ -328,7 +352,6 @@ __all__ = [
     "submit",
     "tune",
     "unload_ipython_extension",
-    "__version__",
 ]
 
 

@@ -6,26 +6,44 @@ import os
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
 from vcplab.core.display import is_notebook, view
-from vcplab.core.errors import VCPError
+from vcplab.core.errors import InvalidInputError, VCPError
 from vcplab.core.loop import blocking, on_library_loop
 from vcplab.core.redaction import is_secret_name
 from vcplab.core.settings import Settings
 from vcplab.core.workspace import Workspace
 from vcplab.lab.plugins import PluginsFacet
+from vcplab.node.address import read_address
 from vcplab.node.callback_port import CallbackPort
 from vcplab.node.exposure import ExposurePreview
 from vcplab.node.link import Link
 from vcplab.node.node import Node
 
-__all__ = ["NodeFacet"]
+__all__ = ["NodeDefaults", "NodeFacet"]
 
 _FRESH = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDefaults:
+    """What `NodeFacet.connect` takes from the settings.
+
+    Attributes:
+        url: The server's address, with dots for the key; None where there is none.
+        name: How the node calls itself.
+        has_key: Whether there is a key.
+    """
+
+    url: str | None
+    name: str
+    has_key: bool
 
 
 class NodeFacet(Node):
@@ -102,6 +120,18 @@ class NodeFacet(Node):
         )
 
     connect = blocking(aconnect)
+
+    @property
+    def defaults(self) -> NodeDefaults:
+        """What `connect` takes from the settings; never the key itself."""
+        url, key = self._settings.server_url, self._settings.server_key
+        shown, has_key = None, key is not None
+        if url is not None:
+            inside = "VCP_Key=" in url
+            with suppress(InvalidInputError):  # connect() says what is wrong with it
+                shown = read_address(url, None if inside else "any").shown
+            has_key = has_key or inside
+        return NodeDefaults(url=shown, name=self._default_name, has_key=has_key)
 
     def panel(self, **options: Any) -> Any:
         """The live view: state, what is offered with switches, calls, latency, log.

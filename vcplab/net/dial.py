@@ -127,7 +127,8 @@ class Dial:
         Args:
             serve: Called with each new connection. When it returns, the connection is closed; when
                 the connection ends, it gets ``close_timeout`` seconds and is then cancelled. What
-                it raises is logged, and counts as a lost connection.
+                it raises counts as a lost connection, and is logged, unless it only says that the
+                connection is gone, as `Wire.send` does.
 
         Raises:
             StateError: It runs already.
@@ -287,7 +288,11 @@ class Dial:
                 wire._connection.transport.abort()  # only where a second cancellation came
         if not work.done():
             _logger.error("%s: what served the connection does not end", self.shown)
-        elif not work.cancelled() and (error := work.exception()) is not None:
+        elif (
+            not work.cancelled()
+            and (error := work.exception()) is not None
+            and not _tells_of_the_loss(error)
+        ):
             self._log_error("what served the connection failed", error)
             if not nudge.done():
                 return Problem(f"What served the connection failed: {type(error).__name__}.")
@@ -320,6 +325,12 @@ class Dial:
 
 async def _call(serve: Callable[[Wire], Awaitable[object]], wire: Wire) -> object:
     return await serve(wire)
+
+
+def _tells_of_the_loss(error: BaseException) -> bool:
+    """Whether it is what `Wire.send` raises once the connection is gone."""
+    lost = VCPErrorCode.DISTRIBUTED_CONNECTION_ERROR
+    return isinstance(error, StateError) and error.code == lost
 
 
 async def _discard(attempt: asyncio.Future[Wire]) -> None:

@@ -135,7 +135,7 @@ class Wire:
         """
         connection = self._connection
         protocol = connection.protocol
-        if protocol.state is not self._open:
+        if protocol.state is not self._open or connection.transport.is_closing():
             raise self._gone()
         try:
             data = text.encode()

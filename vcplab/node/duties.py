@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from vcplab.net.wire import Wire
 from vcplab.node.dialects import Speech
-from vcplab.node.exposure import ExposedTool
 from vcplab.node.guard import Guard
 
 __all__ = ["Duties"]
@@ -27,7 +26,6 @@ class Duties:
         speech: How it speaks.
         guard: Keeps secrets and local paths out of frames.
         statics: Gives the values of the static plugins that are exposed, by placeholder.
-        offers: Gives the tools that are offered, by the name that the server is told.
         beat: Seconds between two heartbeats, where the dialect has them.
     """
 
@@ -37,14 +35,12 @@ class Duties:
         speech: Speech,
         guard: Guard,
         statics: Callable[[], Mapping[str, str]],
-        offers: Callable[[], Mapping[str, ExposedTool]],
         beat: float,
     ) -> None:
         self._name = name
         self._speech = speech
         self._guard = guard
         self._statics = statics
-        self._offers = offers
         self._beat_period = beat
         self._reports: deque[tuple[str, str, Mapping[str, Any]]] = deque(maxlen=_MOST_WAITING)
         self._report_came = asyncio.Event()
@@ -92,9 +88,9 @@ class Duties:
         while True:
             while self._reports:
                 plugin, task, body = self._reports[0]
-                names = {tool.local: name for name, tool in self._offers().items()}
-                shown = names.get(plugin, plugin)
-                await self._send(wire, self._speech.callback(self._name, shown, task, body))
+                # Under the lab's name, which the plugin's answer named as well: by it the server's
+                # {{VCP_ASYNC_RESULT::…}} finds the report, whatever prefix the tool has there.
+                await self._send(wire, self._speech.callback(self._name, plugin, task, body))
                 self._reports.popleft()
             self._report_came.clear()
             await self._report_came.wait()

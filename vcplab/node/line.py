@@ -28,6 +28,7 @@ __all__ = ["Line", "LineOwner"]
 
 _LARGE: Final = 200_000
 _DRAIN: Final = 10.0
+_MOST_KINDS: Final = 100
 # A server that has not noticed yet that an old connection is dead still holds our names for it, and
 # skips them without a word; so what may have been skipped is registered again now and then.
 _AGAIN: Final = (0.3, 2.0, 10.0, 30.0, 60.0, 120.0)
@@ -100,6 +101,7 @@ class Line:
         self._prints: dict[str, str] = {}
         self._wire: Wire | None = None
         self._opened = 0
+        self._leaving = False
         self._freed = False  # a name was given up, perhaps a moment too late for its taking back
         self._stirred = asyncio.Event()
         self._drained_at: float | None = None
@@ -161,6 +163,7 @@ class Line:
 
     async def _serve(self, wire: Wire) -> None:
         self._opened += 1
+        self._leaving = False
         self.registered, self.calls = {}, {}
         # Calls of the connection before this one are lost; nobody waits for them here.
         self._wire = wire
@@ -195,6 +198,9 @@ class Line:
             _logger.debug("a malformed frame was left out: %s", error)
             return
         match heard:
+            case Asked() if self._leaving:
+                # Its answer could not be sent: the server fails it when it sees the goodbye.
+                owner.ignored["(a call on a closing connection)"] += 1
             case Asked():
                 if heard.request_id in self.calls:
                     owner.ignored["(a call sent twice)"] += 1
@@ -206,7 +212,9 @@ class Line:
             case Acknowledged():
                 owner.acknowledged(self, heard)
             case _:
-                owner.ignored[heard.type[:60]] += 1
+                kind = heard.type[:60]
+                many = len(owner.ignored) >= _MOST_KINDS and kind not in owner.ignored
+                owner.ignored["(others)" if many else kind] += 1
                 if heard.answer is not None:
                     await wire.send(self._frame(heard.answer))
 
@@ -276,7 +284,7 @@ class Line:
                 self.draining, self._drained_at = True, _now()
                 self._owner.changed(self)
             return  # the last call that ends stirs again
-        self._freed = True
+        self._freed = self._leaving = True
         self.dial.redial()
 
 

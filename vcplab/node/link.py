@@ -18,7 +18,7 @@ from vcplab.node.calls import Call
 from vcplab.node.dialects import Acknowledged
 from vcplab.node.duties import Duties
 from vcplab.node.events import CallEnded, CallStarted, ExposureChanged, LinkChanged
-from vcplab.node.exposure import ExposedTool
+from vcplab.node.exposure import ExposedTool, ExposurePreview
 from vcplab.node.line import Line
 from vcplab.node.measuring import measure
 from vcplab.node.parts import LinkParts
@@ -59,7 +59,6 @@ class Link:
         self._duties = Duties(
             parts.name, parts.speech, parts.guard,
             statics=lambda: self.exposure.statics(parts.manager),
-            offers=lambda: self._offers,
             beat=parts.options.ping_period,
         )  # fmt: skip
         self._stirred = asyncio.Event()
@@ -99,7 +98,12 @@ class Link:
         try:
             async with asyncio.timeout(timeout):
                 while not self._settled():
-                    self._refuse_closed()
+                    if self._closed:
+                        raise StateError(
+                            f"The link to {self.shown} was closed.",
+                            where=self.id,
+                            next_step="lab.node.connect() makes another",
+                        )
                     await self._next_change()
         except TimeoutError:
             state = self._main.dial.state
@@ -127,6 +131,10 @@ class Link:
             self._parts.manager.catalogue.get(name)
         self.exposure.switch(name, on)
         self.stir()
+
+    def preview(self) -> ExposurePreview:
+        """What this server is offered, tool by tool, and why."""
+        return self.exposure.preview(self._parts.manager)
 
     def retry(self) -> None:
         """Try again at once, if it waits for the next try."""
@@ -300,14 +308,6 @@ class Link:
 
     def _all_lines(self) -> list[Line]:
         return [self._main, *self._lines.values()]
-
-    def _refuse_closed(self) -> None:
-        if self._closed:
-            raise StateError(
-                f"The link to {self.shown} was closed.",
-                where=self.id,
-                next_step="lab.node.connect() makes another",
-            )
 
     def _settled(self) -> bool:
         """Whether it is connected, and what is offered has been sent."""

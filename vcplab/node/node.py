@@ -36,7 +36,7 @@ from vcplab.node.link import Link
 from vcplab.node.logbook import LogBook
 from vcplab.node.parts import LinkParts
 from vcplab.node.roots import Roots
-from vcplab.node.rows import CallRow, LogLine, NodeStatus
+from vcplab.node.rows import CallRow, LogLine, NodeStatus, calls_frame
 from vcplab.node.sidecar import Sidecar
 from vcplab.node.terms import checked_name, dial_options, link_id, plain_key
 from vcplab.plugins.calling import Caller
@@ -264,16 +264,7 @@ class Node:
 
         ``ms`` are milliseconds, ``began`` is in UTC.
         """
-        import dataclasses
-
-        import numpy as np
-        import pandas as pd
-
-        columns = [field.name for field in dataclasses.fields(CallRow)]
-        rows = [[getattr(row, column) for column in columns] for row in self.calls(1_000)]
-        frame = pd.DataFrame(rows, columns=columns)
-        # Or pandas would write NaN where there is no error.
-        return frame.astype({"error": object, "maid": object}).replace({np.nan: None})
+        return calls_frame(self.calls(1_000))
 
     def log(self, limit: int = 200) -> list[LogLine]:
         """The latest lines of the log, oldest first.
@@ -369,9 +360,15 @@ class Node:
             link.stir()
 
     def _reported(self, event: TaskReported) -> None:
-        for link in self.links:
-            if event.origin == f"node:{link.id}":
-                link.forward(event.plugin, event.task, event.data)
+        link_id = event.origin.removeprefix("node:")
+        if link_id == event.origin:
+            return  # no server began it
+        link = self._links.get(link_id)
+        if link is None:
+            text = f"the report of {event.plugin}'s task {event.task} has no link to go by"
+            self.note("warning", link_id, text)
+        else:
+            link.forward(event.plugin, event.task, event.data)
 
     def _watch_stalls(self) -> None:
         if self._stalls is None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from vcplab.core.display import html_table, plain_table, style_block
 from vcplab.net.pulse import Stall
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from vcplab.node.events import LogLevel
 
 __all__ = [
@@ -22,6 +25,7 @@ __all__ = [
     "NodeStatus",
     "ToolState",
     "ToolStatus",
+    "calls_frame",
 ]
 
 CallState: TypeAlias = Literal["running", "succeeded", "failed", "cancelled", "timed_out", "lost"]
@@ -229,3 +233,21 @@ class NodeStatus:
 
 def _tool_text(tool: ToolStatus) -> str:
     return tool.name if tool.state == "registered" else f"{tool.name} ({tool.state})"
+
+
+def calls_frame(calls: Iterable[CallRow]) -> pd.DataFrame:
+    """Calls as a frame, with the fields of `CallRow`; ``began`` is in UTC.
+
+    Args:
+        calls: The calls.
+    """
+    import numpy as np
+    import pandas as pd
+
+    columns = [field.name for field in dataclasses.fields(CallRow)]
+    # pandas cannot show moments in the machine's own zone.
+    moved = [dataclasses.replace(row, began=row.began.astimezone(UTC)) for row in calls]
+    rows = [[getattr(row, column) for column in columns] for row in moved]
+    frame = pd.DataFrame(rows, columns=columns)
+    # Or pandas would write NaN where there is no error.
+    return frame.astype({"error": object, "maid": object}).replace({np.nan: None})

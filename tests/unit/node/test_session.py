@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,16 +13,20 @@ import vcplab as vl
 from vcplab.core.errors import InvalidDataError, NotFoundError, StateError
 from vcplab.node.standin import Session, StandInServer
 
+begun = threading.Event()
+
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[vl.Lab]:
     """A lab with three tools, one of which waits for the others."""
     with vl.Lab(tmp_path / "lab") as lab:
         state = {"opened": asyncio.Event()}
+        begun.clear()
 
         @lab.tool
         async def wait_for_it() -> str:
             """Wait."""
+            begun.set()
             await asyncio.wait_for(state["opened"].wait(), 10)
             state["opened"].clear()
             return "it came"
@@ -48,7 +53,7 @@ def _join(lab: vl.Lab, server: StandInServer) -> None:
 
 async def _talk(server: StandInServer) -> None:
     waiting = asyncio.create_task(server.araw_call("wait_for_it"))
-    await server.await_until(lambda server: bool(server.pending))
+    assert await asyncio.to_thread(begun.wait, 10)
     assert await server.araw_call("let_it_come") == 7
     assert await waiting == "it came"
     with pytest.raises(vl.VCPError):
