@@ -1,7 +1,7 @@
 # vcplab: everything a developer types. The same as plain `python -m` lines, for Windows, is in
 # CONTRIBUTING.md. The network is needed only while packages are installed.
 .POSIX:
-.PHONY: help demo test unit notebooks browser lab lint format bench bench-scale slow clean
+.PHONY: help demo test unit shown notebooks browser lab lint format bench bench-scale slow clean
 .NOTPARALLEL:
 
 PYTHON ?= python3
@@ -41,7 +41,11 @@ demo: $(VENV)/.installed
 lab: $(VENV)/.installed
 	@$(BIN)/vcplab lab --dir notebooks
 
-test: unit notebooks browser
+test: unit shown
+
+# Notebooks on one processor and the browser on the other.
+shown: $(VENV)/.installed-dev
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/notebooks tests/browser
 
 unit: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit plugins --durations=5

@@ -162,6 +162,12 @@ def _check(name: str, seconds: object, *, above_zero: bool) -> None:
 
 
 def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    if not isinstance(headers, Mapping):
+        raise InvalidInputError(
+            f"Headers cannot be of type {type(headers).__name__}.",
+            where="headers",
+            next_step='pass a dict, e.g. {"X-Name": "value"}',
+        )
     checked: dict[str, str] = {}
     for name, value in dict(headers).items():
         if not isinstance(name, str) or not _TOKEN.fullmatch(name):
@@ -188,6 +194,12 @@ def _checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 def _trusting(context: ssl.SSLContext, ca: str | Path) -> None:
     """Load the authorities of a file or folder into a context."""
+    if not isinstance(ca, str | Path):
+        raise InvalidInputError(
+            f"Certificates cannot be of type {type(ca).__name__}.",
+            where="ca",
+            next_step="pass the path of a PEM file, or of a folder of such",
+        )
     path = Path(ca).expanduser()
     files = [path]
     if path.is_dir():

@@ -6,6 +6,7 @@ import asyncio
 import base64
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -153,7 +154,8 @@ class Answering:
             async with self._places:
                 frame = await self._run(call, asked)
         except asyncio.CancelledError:
-            self._end(call, "cancelled", error="nobody waited for it any more")
+            why = "nobody waited for it any more" if call.given_up else "its link was closed"
+            self._end(call, "cancelled", error=why)
             if not call.given_up:
                 raise
             return
@@ -182,7 +184,8 @@ class Answering:
             else:
                 value = await self._call(asked)
             return await self._written(asked, value)
-        except Exception as error:
+        # The others too: made by a result's own methods, they would leave the caller waiting.
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             return self._failed(error)
 
     async def _call(self, asked: Asked) -> Any:
@@ -237,9 +240,12 @@ class Answering:
     def _write(self, asked: Asked, value: Any) -> str:
         return self._guard.frame(asked.result(jsonable(value)))
 
-    def _failed(self, error: Exception) -> _Failed:
+    def _failed(self, error: BaseException) -> _Failed:
         if not isinstance(error, VCPError):
-            return _Failed(self._guard.error(f"{type(error).__name__}: {error}"))
+            text = type(error).__name__
+            with suppress(Exception):  # an exception whose text fails is still one
+                text = f"{text}: {error}"
+            return _Failed(self._guard.error(text))
         text = error.message
         if isinstance(error, InvalidInputError) and error.next_step:
             text = f"{text} {error.next_step}"  # the model can mend its own request

@@ -6,10 +6,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from time import perf_counter
 from typing import Any
 
 from vcplab.core.errors import OperationTimeoutError, StateError, VCPErrorCode
-from vcplab.core.loop import blocking, on_library_loop, submit
+from vcplab.core.loop import blocking, on_library_loop
 from vcplab.core.trace import attach
 from vcplab.net.dial import Dial, DialState, Wire
 from vcplab.net.pulse import loop_pulse
@@ -23,8 +24,10 @@ from vcplab.node.line import Line
 from vcplab.node.measuring import measure
 from vcplab.node.parts import LinkParts
 from vcplab.node.rows import LinkState, LinkStatus
+from vcplab.node.soon import soon
 from vcplab.node.spreading import SHARED, spread
 from vcplab.node.standing import STATES, Standing
+from vcplab.node.terms import checked_seconds
 
 __all__ = ["Link"]
 
@@ -65,8 +68,8 @@ class Link:
         self._change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lines: dict[str, Line] = {}
         self._jobs: set[asyncio.Task[None]] = set()
-        self._closed = False
-        self._has_looked = False
+        self._ending: asyncio.Task[None] | None = None
+        self._closed = self._has_looked = False
         self._main = Line(self, self._dial, main=True, beside=self._duties.on)
 
     # For users
@@ -78,8 +81,12 @@ class Link:
 
     @property
     def problem(self) -> str | None:
-        """What keeps it from its server; None while nothing does."""
-        return self._standing.problem
+        """What keeps it, or one of its tools, from its server; None while nothing does."""
+        if self._standing.problem is not None or self.state != "open":
+            return self._standing.problem
+        states = (line.dial.state for line in list(self._lines.values()))
+        lost = next((s for s in states if s.phase == "waiting" and s.problem is not None), None)
+        return None if lost is None else f"a tool waits for its own connection: {lost.problem}"
 
     @on_library_loop
     async def await_open(self, timeout: float = 30.0) -> Link:
@@ -95,6 +102,7 @@ class Link:
             StateError: It was closed.
             OperationTimeoutError: It is not connected; the error says what is wrong.
         """
+        timeout = checked_seconds(timeout, "timeout")
         try:
             async with asyncio.timeout(timeout):
                 while not self._settled():
@@ -104,12 +112,11 @@ class Link:
                             where=self.id,
                             next_step="lab.node.connect() makes another",
                         )
-                    await self._next_change()
+                    await asyncio.shield(self._change)
         except TimeoutError:
-            state = self._main.dial.state
             raise OperationTimeoutError(
                 f"{self.shown} is not reached: {self.problem or 'no answer yet'}",
-                code=state.code or VCPErrorCode.DISTRIBUTED_TIMEOUT,
+                code=self._main.dial.state.code or VCPErrorCode.DISTRIBUTED_TIMEOUT,
                 where=self.id,
                 next_step="start the server, or check address and key; it goes on trying",
             ) from None
@@ -139,19 +146,17 @@ class Link:
     def retry(self) -> None:
         """Try again at once, if it waits for the next try."""
         if self._main.wire is None:
-            _soon(self._main.dial.redial)
+            soon(self._main.dial.redial)
 
     def status(self) -> LinkStatus:
         """How it stands."""
         return measure(
-            self,
-            self._main,
-            self._all_lines(),
+            self, self._main, self._all_lines(),
             [(tool, self._line_of(name)) for name, tool in self._offers.items()],
             server_id=self._server_id,
             reconnects=self._standing.reconnects,
             since=self._standing.since,
-        )
+        )  # fmt: skip
 
     @on_library_loop
     async def aclose(self, grace: float = 2.0) -> None:
@@ -160,10 +165,19 @@ class Link:
         Args:
             grace: Seconds for calls that run.
         """
-        if self._closed:
-            return
-        self._closed = True
-        self._stirred.set()
+        grace = checked_seconds(grace, "grace")
+        if self._ending is None:
+            self._closed = True
+            self._stirred.set()
+            # A task: it goes on to the end when who asks is interrupted, or is one of its calls.
+            self._ending = asyncio.create_task(self._end(grace))
+        elif not (await asyncio.wait({self._ending}, timeout=grace))[0]:
+            self.answering.cancel_all()  # whoever asked before was more patient
+        await asyncio.shield(self._ending)
+
+    close = blocking(aclose)
+
+    async def _end(self, grace: float) -> None:
         lines = self._all_lines()
         running = [c.task for line in lines for c in line.calls.values() if c.task is not None]
         if running and grace > 0:
@@ -177,8 +191,6 @@ class Link:
             await self._parts.sidecar.close()
         loop_pulse().release()
         self._note_state("closed", None)
-
-    close = blocking(aclose)
 
     def __repr__(self) -> str:
         return repr(self.status())
@@ -196,23 +208,24 @@ class Link:
             self._start(self._keep())
 
     def goes_on_as(self, parts: LinkParts) -> bool:
-        """Whether it serves these terms as it is; then it offers what they offer.
+        """Take on these terms if it can as it is, and say whether; switches go on in any case.
 
         Args:
             parts: What another link would be made of.
         """
+        if self._closed:
+            return False
+        for name, on in self.exposure.switches.items():  # a person's, also if the link is replaced
+            parts.exposure.switch(name, on)
         own = self._parts
         same = (own.address, own.name, own.speech.dialect, own.options) == (
             parts.address, parts.name, parts.speech.dialect, parts.options,
         ) and (own.sidecar is None) is (parts.sidecar is None)  # fmt: skip
-        if self._closed or not same:
-            return False
-        for name, on in self.exposure.switches.items():
-            parts.exposure.switch(name, on)
-        self.exposure = parts.exposure
-        self.stir()
-        self.retry()
-        return True
+        if same:
+            self.exposure = parts.exposure
+            self.stir()
+            self.retry()
+        return same
 
     def take_over(self, before: Link) -> None:
         """Send the reports that the link before this one, which is closed, could not send."""
@@ -221,12 +234,12 @@ class Link:
     async def first_try(self) -> None:
         """Wait until it is connected with its tools sent, or the first try failed."""
         while not self._settled() and not self._closed and self._main.dial.state.problem is None:
-            await self._next_change()
+            await asyncio.shield(self._change)
 
     def stir(self) -> None:
         """Tools may have changed; from any thread."""
         if not self._closed:
-            _soon(self._stirred.set)
+            soon(self._stirred.set)
 
     def forward(self, plugin: str, task: str, body: Mapping[str, Any]) -> None:
         """Send the report of a task that this server began; from any thread.
@@ -238,7 +251,7 @@ class Link:
             task: The task.
             body: What it reported.
         """
-        _soon(lambda: self._duties.report(plugin, task, body))
+        soon(lambda: self._duties.report(plugin, task, body))
 
     # For its lines
 
@@ -276,11 +289,10 @@ class Link:
         """The server told something of a line."""
         if line.main and told.server_id is not None:
             self._server_id = told.server_id
-        if told.tools is not None:
-            missing = [name for name in line.registered if name not in told.tools]
-            if missing:
-                text = f"the server did not take on {', '.join(missing)}: is the name taken?"
-                self._parts.log("warning", self.id, text)
+        taken = line.registered if told.tools is None else told.tools
+        if missing := [name for name in line.registered if name not in taken]:
+            text = f"the server did not take on {', '.join(missing)}: is the name taken?"
+            self._parts.log("warning", self.id, text)
 
     def ended(self, line: Line) -> None:
         """A line carries nothing any more."""
@@ -293,8 +305,8 @@ class Link:
     # Inside
 
     def _dial(self, told: Callable[[DialState], None]) -> Dial:
-        address, sidecar = self._parts.address, self._parts.sidecar
-        url, options = address.url, self._parts.options
+        address, sidecar, options = self._parts.address, self._parts.sidecar, self._parts.options
+        url = address.url
         secrets: tuple[str, ...] = (address.key,)
         if sidecar is not None:  # which goes by proxy and TLS in our stead
             url, secrets = sidecar.url, (*secrets, sidecar.token)
@@ -329,8 +341,7 @@ class Link:
         self._parts.events.publish(LinkChanged(link=self.id, state=state, problem=problem))
 
     def _offered(self, name: str) -> ExposedTool | None:
-        tool = self._offers.get(name)
-        line = self._line_of(name)
+        tool, line = self._offers.get(name), self._line_of(name)
         if tool is not None and line is not None and not line.accepts(name):
             raise StateError(f"{name} is being replaced; call it again in a moment.", where=name)
         return tool
@@ -350,12 +361,15 @@ class Link:
             self._stirred.clear()
             if self._closed:
                 return
+            began = perf_counter()
             self._offers = self.exposure.tools(self._parts.manager)
             self._assign()
             self._has_looked = True
             self._announce()
             self._parts.events.publish(ExposureChanged(link=self.id))
-            await asyncio.sleep(0.02)  # a cell that defines ten tools is one change
+            # A cell that defines ten tools is one change; and with thousands of them to look
+            # through, calls and the cell that makes more keep most of the loop.
+            await asyncio.sleep(min(0.5, max(0.02, 4 * (perf_counter() - began))))
 
     def _assign(self) -> None:
         if self.speech.unregister is not None:
@@ -372,9 +386,6 @@ class Link:
             line.want(tools)
             self._start(self._when_open(line))
 
-    async def _next_change(self) -> None:
-        await asyncio.shield(self._change)
-
     def _announce(self) -> None:
         change, self._change = self._change, asyncio.get_running_loop().create_future()
         change.set_result(None)
@@ -382,17 +393,8 @@ class Link:
     async def _when_open(self, line: Line) -> None:
         # One line tries whether the server is there; the others follow.
         while self._main.wire is None and not self._closed:
-            await self._next_change()
+            await asyncio.shield(self._change)
         if line.tools and not self._closed:
             await line.run()
         else:
             self.ended(line)
-
-
-def _soon(act: Callable[[], object]) -> None:
-    """Do something on the library's loop, from any thread."""
-
-    async def once() -> None:
-        act()
-
-    submit(once())

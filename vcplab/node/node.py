@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretStr
 
-from vcplab.core.errors import NotFoundError
+from vcplab.core.errors import NotFoundError, StateError
 from vcplab.core.events import EventBus, Subscription
 from vcplab.core.loop import blocking, on_library_loop, run
 from vcplab.net.pulse import Stall, loop_pulse
@@ -38,7 +38,7 @@ from vcplab.node.parts import LinkParts
 from vcplab.node.roots import Roots
 from vcplab.node.rows import CallRow, LogLine, NodeStatus, calls_frame
 from vcplab.node.sidecar import Sidecar
-from vcplab.node.terms import checked_name, dial_options, link_id, plain_key
+from vcplab.node.terms import checked_name, checked_seconds, dial_options, link_id, plain_key
 from vcplab.plugins.calling import Caller
 from vcplab.plugins.events import (
     PluginDisabled,
@@ -111,6 +111,7 @@ class Node:
             manager.events.subscribe(TaskReported, self._reported),
         ]
         self._stalls: Any = None
+        self._closed = False
 
     # Connecting
 
@@ -168,11 +169,11 @@ class Node:
 
         Raises:
             InvalidInputError: Address, key, name, pattern, dialect or an option is impossible.
-            StateError: The sidecar could not be started.
+            StateError: The sidecar could not be started, or the lab was closed.
         """
         address = read_address(url, plain_key(key))
         speech = speech_of(checked_dialect(dialect))
-        dialling = dial_options(options)
+        dialling, wait = dial_options(options), checked_seconds(wait, "wait")
         exposure = self._exposure(expose, prefix)
         id_ = link_id(address)
         parts = LinkParts(
@@ -208,7 +209,7 @@ class Node:
         Raises:
             NotFoundError: There is no such link.
         """
-        chosen = self.links if link is None else (self[link] if isinstance(link, str) else link,)
+        chosen = self.links if link is None else (link if isinstance(link, Link) else self[link],)
         await asyncio.gather(*(one.aclose(grace) for one in chosen))
         with self._lock:
             self._links = {k: one for k, one in self._links.items() if one not in chosen}
@@ -306,6 +307,7 @@ class Node:
 
     def close(self) -> None:
         """End all links; closing twice is allowed."""
+        self._closed = True
         for subscription in self._subscriptions:
             subscription.close()
         if self.links:
@@ -326,6 +328,14 @@ class Node:
         self._watch_stalls()
         if parts.sidecar is not None:
             await parts.sidecar.start()
+        if self._closed:
+            if parts.sidecar is not None:
+                await parts.sidecar.close()
+            raise StateError(
+                "A node cannot connect: its lab was closed.",
+                where=parts.id,
+                next_step="open the lab again, lab = vl.Lab(path), and use that one",
+            )
         link = Link(parts)
         if before is not None:
             link.take_over(before)

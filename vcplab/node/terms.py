@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,10 +12,11 @@ from vcplab.core.errors import InvalidInputError
 from vcplab.net.dial import DialOptions
 from vcplab.node.address import ServerAddress
 
-__all__ = ["checked_name", "dial_options", "link_id", "plain_key"]
+__all__ = ["checked_name", "checked_seconds", "dial_options", "link_id", "plain_key"]
 
 _DEFAULT_NAME: Final = "vcplab"
 _LONGEST_NAME: Final = 100
+_LONGEST_WAIT: Final = 1e9  # seconds; timers do not take more
 
 
 def plain_key(key: str | SecretStr | None) -> str | None:
@@ -34,17 +36,36 @@ def checked_name(name: str | None) -> str:
         name: As it was given; None for the default.
 
     Raises:
-        InvalidInputError: It is empty, too long, or no text.
+        InvalidInputError: It is empty, too long, no text, or not one plain line.
     """
     if name is None:
         return _DEFAULT_NAME
-    if not isinstance(name, str) or not name.strip() or len(name) > _LONGEST_NAME:
+    plain = name.strip() if isinstance(name, str) else ""
+    if not plain or not plain.isprintable() or len(plain) > _LONGEST_NAME:
         raise InvalidInputError(
             f"{name!r} is no name for a node.",
             where="name",
-            next_step=f"give a text of up to {_LONGEST_NAME} characters, e.g. 'my-lab'",
+            next_step=f"give one line of up to {_LONGEST_NAME} characters, e.g. 'my-lab'",
         )
-    return name.strip()
+    return plain
+
+
+def checked_seconds(seconds: float, where: str) -> float:
+    """A time to wait: 0 or less is none, infinity is for ever.
+
+    Args:
+        seconds: As it was given.
+        where: What it was given as.
+
+    Raises:
+        InvalidInputError: It is no number.
+    """
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not number or math.isnan(seconds):
+        raise InvalidInputError(
+            f"{seconds!r} is no time.", where=where, next_step="pass seconds, e.g. 5.0"
+        )
+    return float(min(seconds, _LONGEST_WAIT))
 
 
 def dial_options(options: Mapping[str, Any]) -> DialOptions:

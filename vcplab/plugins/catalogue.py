@@ -77,6 +77,7 @@ class Catalogue:
         Raises:
             NotFoundError: Nobody.
         """
+        name = name if isinstance(name, str) else repr(name)
         plugin = self._holders.get(name) or self._holders.get(name.strip())
         if plugin is None:
             folded = {known.casefold(): known for known in self._holders}

@@ -212,7 +212,10 @@ class Recorder:
             return [self.record(span) for span in spans]
         records = []
         for number, span in enumerate(spans):
-            records.append(self.record(span))
+            try:
+                records.append(self.record(span))
+            except BaseException:  # of an object in it: nobody else can raise one in this thread
+                _logger.exception("the span %r could not be written", span.name)
             # Python hands the GIL over after 5 ms; whoever answers calls must not wait so long.
             if number % _AT_A_TIME == _AT_A_TIME - 1:
                 time.sleep(_BREATH)

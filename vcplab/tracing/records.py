@@ -113,14 +113,17 @@ def plain(value: Any, depth: int = 0) -> Any:
         return value if value - value == 0 else repr(value)
     if depth > _DEEPEST:
         return repr(type(value))
-    if isinstance(value, Mapping):
-        return {
-            key if isinstance(key, str) else str(key): plain(inner, depth + 1)
-            for key, inner in value.items()
-        }
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(inner, depth + 1) for inner in value]
-    return _other(value, depth)
+    try:
+        if isinstance(value, Mapping):
+            return {
+                key if isinstance(key, str) else str(key): plain(inner, depth + 1)
+                for key, inner in value.items()
+            }
+        if isinstance(value, list | tuple | set | frozenset):
+            return [plain(inner, depth + 1) for inner in value]
+        return _other(value, depth)
+    except (Exception, SystemExit):  # whatever somebody's object does, the trace goes on
+        return f"<{type(value).__name__}>"
 
 
 def _other(value: Any, depth: int) -> Any:
@@ -132,17 +135,14 @@ def _other(value: Any, depth: int) -> Any:
         return value.isoformat()
     if isinstance(value, PurePath):
         return str(value)
-    try:
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            names = [part.name for part in dataclasses.fields(value) if part.repr]
-            return {name: plain(getattr(value, name), depth + 1) for name in names}
-        for method in ("model_dump", "to_dict", "tolist"):
-            convert = getattr(value, method, None)
-            if convert is not None and not isinstance(value, type):
-                return plain(convert(), depth + 1)
-        return repr(value)
-    except Exception:  # whatever somebody's object does, the trace goes on
-        return f"<{type(value).__name__}>"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [part.name for part in dataclasses.fields(value) if part.repr]
+        return {name: plain(getattr(value, name), depth + 1) for name in names}
+    for method in ("model_dump", "to_dict", "tolist"):
+        convert = getattr(value, method, None)
+        if convert is not None and not isinstance(value, type):
+            return plain(convert(), depth + 1)
+    return repr(value)
 
 
 def dumps(value: Any) -> str:

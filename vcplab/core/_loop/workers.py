@@ -69,10 +69,10 @@ def _perform(future: asyncio.Future[T], call: Callable[[], T]) -> None:
     problem: BaseException | None = None
     try:
         result = call()
-    except StopIteration as error:
-        # A future cannot carry it: asyncio would raise in a callback and the waiter would wait for
-        # ever.
-        problem = RuntimeError("The function raised StopIteration.")
+    except (StopIteration, GeneratorExit) as error:
+        # A future cannot carry the first: asyncio would raise in a callback and the waiter would
+        # wait for ever. To whoever waits the second would mean that the waiting itself was ended.
+        problem = RuntimeError(f"The function raised {type(error).__name__}.")
         problem.__cause__ = error
     except BaseException as error:
         problem = error

@@ -76,7 +76,7 @@ class KernelHost:
             if here is not None and here.cancelling():
                 raise
             raise self._failed(call, error) from error  # its own, not ours
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # a tool ends only itself
             if limit is None or scope is None or not scope.expired():
                 raise self._failed(call, error) from error
             raise execution_failure(
