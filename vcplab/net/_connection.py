@@ -55,6 +55,7 @@ class Connection(ClientConnection):
         self._period = 0.0
         self._interval = 0.0
         self._watch: asyncio.TimerHandle | None = None
+        self._flush: asyncio.Handle | None = None
         self._ping: tuple[bytes, float] | None = None
         self._pings = 0
         self._next_ping = 0.0
@@ -165,9 +166,12 @@ class Connection(ClientConnection):
         super().data_received(data)
 
     def send_data(self) -> None:
-        """Write what the protocol has to send; the base class's, but counted."""
+        """Write what the protocol has to send; the base class's, but counted, and in one piece."""
         transport = self.transport
-        for data in self.protocol.data_to_send():
+        waiting = self.protocol.data_to_send()
+        if len(waiting) > 1 and waiting[-1]:  # several frames, and no end of the stream
+            waiting = [b"".join(waiting)]
+        for data in waiting:
             if data:
                 self.bytes_out += len(data)
                 transport.write(data)
@@ -176,6 +180,18 @@ class Connection(ClientConnection):
                     transport.write_eof()
             else:
                 transport.close()
+
+    def send_soon(self) -> None:
+        """Write what the protocol has to send, with all that is sent until the loop's next turn.
+
+        Each write is a system call that gives up the GIL, and may get it back late.
+        """
+        if self._flush is None:
+            self._flush = self.loop.call_soon(self._send_now)
+
+    def _send_now(self) -> None:
+        self._flush = None
+        self.send_data()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the watch; called by the transport."""

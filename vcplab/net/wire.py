@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Wire"]
 
 _LOOK = 0.02
+_LARGE = 2**16
 _LONGEST_REASON = 123  # bytes; RFC 6455, section 5.5
 
 
@@ -120,13 +121,14 @@ class Wire:
         """Whether this side gave it up, for want of a sign of life."""
         return self._connection.verdict is not None
 
-    async def send(self, text: str) -> None:
+    async def send(self, text: str, *, soon: bool = False) -> None:
         """Send a text message, and wait while much is still unsent.
 
         It returns when the message is on its way, not when it has arrived.
 
         Args:
             text: The message.
+            soon: Whether it may wait for others until the loop's next turn, to go with them.
 
         Raises:
             StateError: The connection is gone (DISTRIBUTED_CONNECTION_ERROR), or was lost while
@@ -146,7 +148,10 @@ class Wire:
                 next_step="escape it, e.g. with json.dumps(…, ensure_ascii=True)",
             ) from None
         protocol.send_text(data)
-        connection.send_data()
+        if soon and len(data) <= _LARGE and not connection.paused:
+            connection.send_soon()
+        else:
+            connection.send_data()
         if connection.paused:
             await connection.drain()
             if protocol.state is not self._open:

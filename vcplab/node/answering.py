@@ -170,7 +170,7 @@ class Answering:
             frame = self._guard.frame(asked.error(frame.text))
         if asked.request_id is not None or asked.form != "jsonrpc":
             try:
-                await wire.send(frame)
+                await wire.send(frame, soon=len(self._running) > 1)
             except VCPError:
                 state, error = "lost", "its connection ended before it did"
         self._end(call, state, frame, error)

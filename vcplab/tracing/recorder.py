@@ -29,7 +29,7 @@ Watcher: TypeAlias = Callable[[str, Span], object]
 _WAITING = 200_000
 # Pruning looks at the size of files, so it runs seldom.
 _PRUNE_EVERY = 50_000
-_AT_A_TIME = 4
+_AT_A_TIME = 2
 _BREATH = 0.0001  # seconds
 
 
