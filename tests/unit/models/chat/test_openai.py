@@ -287,7 +287,7 @@ def test_it_shows_itself_without_secrets():
     )  # fmt: skip
     for shown in (repr(model), model._repr_html_(), str(model), model.name):
         assert KEY not in shown
-    assert repr(model) == "OpenAIChat('<m>', base_url='http://127.0.0.1:1/VCP_Key=•••/v1')"
+    assert repr(model) == "OpenAIChat('<m>', base_url='http://127.0.0.1:1/VCP_Key=•••')"
     assert "&lt;m&gt;" in model._repr_html_()
     assert "<m>" not in model._repr_html_()
 
