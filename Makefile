@@ -48,7 +48,7 @@ shown: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/notebooks tests/browser
 
 unit: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit plugins --durations=5
+	@$(BIN)/python -m pytest -n 3 --dist loadfile tests/unit plugins --durations=25
 
 notebooks: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/notebooks

@@ -1,6 +1,6 @@
-"""Nothing leaves the machine: import and demo, each in processes that would tell.
+"""Nothing leaves the machine: the guard, and the import in a process that would tell.
 
-The notebooks run in such processes too, in `tests/notebooks`, and JupyterLab in `tests/browser`.
+The demo runs in such a process in `test_demo.py`; the notebooks run in such processes too, in `tests/notebooks`, and JupyterLab in `tests/browser`.
 """
 
 from __future__ import annotations
@@ -9,12 +9,8 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from conftest import Demos
 
 CONNECT = "import socket; socket.create_connection(('192.0.2.1', 9), timeout=1)"
 LOOK_UP = "import socket; socket.getaddrinfo('vcplab.invalid', 80)"
@@ -76,8 +72,3 @@ def test_import_opens_no_socket(offline_environment: dict[str, str], tmp_path: P
     done = _run([sys.executable, "-c", code], offline_environment, tmp_path)
     assert done.returncode == 0, done.stderr
     assert _attempts(offline_environment) == ""
-
-
-@pytest.mark.dense
-def test_demo_opens_no_socket(demos: Demos) -> None:
-    assert demos.attempts == ""

@@ -63,3 +63,7 @@ def test_the_hybrid_is_no_worse_than_its_best_leg(demos: Demos) -> None:
         row["system"]: row["mean"] for row in demos.second["results"] if row["metric"] == "nDCG@10"
     }
     assert means["LightMemo"] >= max(means["BM25"], means["Dense"]) - 0.005
+
+
+def test_the_demo_opens_no_socket(demos: Demos) -> None:
+    assert demos.attempts == ""
