@@ -1,6 +1,7 @@
 """Nothing leaves the machine: the guard, and the import in a process that would tell.
 
-The demo runs in such a process in `test_demo.py`; the notebooks run in such processes too, in `tests/notebooks`, and JupyterLab in `tests/browser`.
+The demo runs in such a process in `cli/test_demo.py`, the notebooks in `tests/notebooks`, and
+JupyterLab in `tests/browser`.
 """
 
 from __future__ import annotations
