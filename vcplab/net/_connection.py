@@ -169,13 +169,12 @@ class Connection(ClientConnection):
         """Write what the protocol has to send; the base class's, but counted, and in one piece."""
         transport = self.transport
         waiting = self.protocol.data_to_send()
-        if len(waiting) > 1 and waiting[-1]:  # several frames, and no end of the stream
-            waiting = [b"".join(waiting)]
-        for data in waiting:
-            if data:
-                self.bytes_out += len(data)
-                transport.write(data)
-            elif transport.can_write_eof():
+        data = b"".join(waiting)
+        if data and not transport.is_closing():  # else nobody is there to read it
+            self.bytes_out += len(data)
+            transport.write(data)
+        if waiting and not waiting[-1]:  # the end of the stream
+            if transport.can_write_eof():
                 with contextlib.suppress(OSError, RuntimeError):  # it is closing in any case
                     transport.write_eof()
             else:

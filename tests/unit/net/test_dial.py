@@ -370,7 +370,7 @@ def test_cancelled_in_every_phase_nothing_is_left(phase):
             with pytest.raises(asyncio.CancelledError):
                 await task
             assert dial.state.phase == "closed"
-            await until(lambda: open_sockets() == sockets)
+            await until(lambda: open_sockets() <= sockets)  # others' may be collected
             await until(lambda: len(asyncio.all_tasks()) == tasks)
             if phase == "open":
                 assert ready.connections[0].close_code == 1001
@@ -414,7 +414,7 @@ def test_a_hundred_reconnects_leave_no_task_and_no_socket():
             dial = Dial(server.url, options)
             async with dialling(dial, serve):
                 await until(lambda: count >= 100, within=20)
-            await until(lambda: open_sockets() == sockets)
+            await until(lambda: open_sockets() <= sockets)  # others' may be collected
             await until(lambda: len(asyncio.all_tasks()) == tasks)
         assert not loop_pulse().is_beating
 
@@ -803,7 +803,7 @@ def test_cancelled_twice_nothing_is_left():
                 await asyncio.sleep(0.02)
             with pytest.raises(asyncio.CancelledError):
                 await task
-            await until(lambda: open_sockets() == sockets)
+            await until(lambda: open_sockets() <= sockets)  # others' may be collected
             over.append(True)
             await until(lambda: len(asyncio.all_tasks()) == 1)
 
