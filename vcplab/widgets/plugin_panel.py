@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,7 @@ class PluginPanel(anywidget.AnyWidget):
                 next_step="give a number from 10 to 5,000",
             )
         super().__init__()
+        self._made_in = copy_context()
         self._facet = facet
         self._log_lines = log_lines
         self._lock = threading.Lock()  # of all that follows, but for what only the pump knows
@@ -96,6 +98,14 @@ class PluginPanel(anywidget.AnyWidget):
             subscription.close()
             self._closed = True
         super().close()
+
+    def send(self, content: Any, buffers: Any = None) -> None:
+        """Send a message from where the panel was made, whoever sends it.
+
+        A comm's clicks go to the subshell from which it last sent (ipykernel 7.4): sent from within
+        a click, it would be luck whether the next one waits for a cell that runs.
+        """
+        self._made_in.copy().run(super().send, content, buffers)
 
     # What the browser asks
 
