@@ -124,6 +124,24 @@ class Board:
         """What is resampled by intervals, for a note."""
         return f"samples of {self.units}"
 
+    def about_intervals(self) -> str:
+        """What the intervals are, for a note."""
+        plan = self.plan
+        return (
+            f"Intervals: {plan.confidence:.0%} bootstrap ({plan.interval}, {plan.resamples:,} "
+            f"{self.about_units()})."
+        )
+
+    def about_tests(self) -> str:
+        """What is tested how, for a note."""
+        plan = self.plan
+        test = (
+            f"paired permutation test, {plan.permutations:,} permutations"
+            if plan.test == "permutation"
+            else "paired t-test"
+        )
+        return f"Δ: mean difference from {self.baseline}; p: two-sided {test}"
+
     def about_pace(self) -> str:
         """What the last column means, and what else was fixed, for a note."""
         return f"{self.pace_heading}: mean milliseconds; seed {self.plan.seed}."

@@ -23,7 +23,7 @@ from vcplab.evaluation.scoring import baseline_place, own_notices, score
 from vcplab.evaluation.summary import TestPlan
 from vcplab.evaluation.systems import System
 from vcplab.evaluation.tasks import Comparable
-from vcplab.evaluation.units import summarise_units, unit_scores
+from vcplab.evaluation.units import summarise_task
 
 if TYPE_CHECKING:
     from vcplab.core.store import Store
@@ -75,18 +75,22 @@ def compare(
     The data decide what is run. On a retrieval data set, systems rank documents for its queries:
     those without a relevant document are run, but left out of means and tests; the result states
     how many; queries for which a system returns nothing count as 0. On chat scenarios
-    (:class:`~vcplab.evaluation.chats.ChatScenarios`), teams of agents talk.
+    (:class:`~vcplab.evaluation.chats.ChatScenarios`), teams of agents talk. On samples of
+    responses (:class:`~vcplab.evaluation.samples.GroundingData`), detectors of hallucinations say
+    which are not supported, and where.
 
     Args:
         systems: What competes: a sequence, a mapping name → system, or a single one. For
             retrieval recipes, pipelines, bound retrievers, functions frame → frame, finished runs
-            (frames or TREC run files); for chats :class:`~vcplab.evaluation.chat_teams.ChatTeam`.
+            (frames or TREC run files); for chats :class:`~vcplab.evaluation.chat_teams.ChatTeam`;
+            for samples detectors (:class:`~vcplab.protocol.ports.Detector`).
         data: A data set, or the name or path of one for retrieval.
         metrics: For retrieval as ir_measures names them (nDCG@10, R@20, RR); for chats see
-            :mod:`vcplab.evaluation.chat_metrics`. None for the usual ones.
+            :mod:`vcplab.evaluation.chat_metrics`, for samples
+            :mod:`vcplab.evaluation.detection_metrics`. None for the usual ones.
         baseline: Position or name of the system that others are tested against; None for no tests.
         block: Items per block: the unit of caching and of sharing work between systems; 64
-            queries or one chat.
+            queries, one chat or 32 samples.
         seed: Of bootstrap and permutations; the settings' seed if None.
         jobs: Number of processes (for chats: of threads); the settings' if None.
         executor: Any ``concurrent.futures`` executor instead.
@@ -103,11 +107,12 @@ def compare(
             as 0, a chat is left out.
         cancel: An event that stops the run between blocks.
         **options: The task's own. For retrieval ``k``, the documents kept per query (100); for
-            chats ``seeds`` and ``units``.
+            chats ``seeds`` and ``units``; for samples ``threshold`` and ``baselines``.
 
     Returns:
         The comparison: :class:`Comparison` for retrieval,
-        :class:`~vcplab.evaluation.chat_board.ChatBoard` for chats.
+        :class:`~vcplab.evaluation.chat_board.ChatBoard` for chats,
+        :class:`~vcplab.evaluation.detection_board.DetectionBoard` for samples.
 
     Raises:
         InvalidInputError: Something is not a system, a metric or an option.
@@ -119,7 +124,8 @@ def compare(
     if isinstance(data, str | Path) or not isinstance(data, Comparable):
         from vcplab.evaluation.datasets import load
 
-        data = load(data)
+        loaded: Comparable = load(data)
+        data = loaded
     if seed is None:
         from vcplab.core.settings import get_settings
 
@@ -144,8 +150,7 @@ def compare(
     )
     result, scores = score(matrix, task, measures, BlockCache(cache))
     names = [info.name for info in result.systems]
-    units = unit_scores(scores, list(measures), task.groups())
-    lower = frozenset(m for m, measure in measures.items() if getattr(measure, "lower", False))
+    long, used = summarise_task(task, names, scores, measures, place, plan)
     said: dict[str, list[str]] = {}
     for name, text in result.notices:
         said.setdefault(text, []).append(name)
@@ -160,11 +165,11 @@ def compare(
         plan=plan,
         notices=tuple(notices),
         failures=result.failures,
-        _long=summarise_units(names, units, place, plan, lower),
+        _long=long,
         _scores=scores,
         _result=result,
         _measures=measures,
-        _used={metric: unit.items for metric, unit in units.items()},
+        _used=used,
     )
 
 

@@ -1,30 +1,50 @@
-"""Data sets to evaluate on: bundled ones by name, BEIR, TREC and diary folders by path, frames.
+"""Data sets to evaluate on: bundled ones by name, folders by path, frames, tables.
 
-data = vl.datasets.load("diaries")
-data = vl.datasets.load("path/to/scifact", split="train")
+For retrieval::
+
+    data = vl.datasets.load("diaries")
+    data = vl.datasets.load("path/to/scifact", split="train")
+
+For detecting hallucinations::
+
+    data = vl.datasets.load("hallucinations")
+    data = vl.datasets.load_grounding("path/to/RAGTruth/dataset", "ragtruth", split="test")
+    data = vl.datasets.from_records("answers.csv", {"response": "answer", "context": "source"})
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from vcplab.core.errors import InvalidDataError, NotFoundError
+from vcplab.core.errors import InvalidDataError, InvalidInputError, NotFoundError
 from vcplab.evaluation.data import RetrievalData
+from vcplab.evaluation.samples import GroundingData
 
 if TYPE_CHECKING:
     from vcplab.evaluation.loaders.common import RawSet
 
-__all__ = ["RetrievalData", "available", "datasets_dir", "from_frames", "from_trec", "load"]
+__all__ = [
+    "GroundingData",
+    "RetrievalData",
+    "available",
+    "datasets_dir",
+    "from_frames",
+    "from_records",
+    "from_trec",
+    "load",
+    "load_grounding",
+]
 
 _LAYOUTS = (
     "a folder with corpus.jsonl, queries.jsonl and qrels/*.tsv (BEIR); "
     "with dailynote/, queries.jsonl and qrels/*.tsv (diaries); "
-    "or with documents.*, topics* and qrels* (TREC; qrels.dev.txt and the like are splits)"
+    "with documents.*, topics* and qrels* (TREC; qrels.dev.txt and the like are splits); "
+    "or with data.jsonl and dataset.json (pairs of responses)"
 )
 
 
@@ -58,18 +78,18 @@ def _folders() -> list[Path]:
 
 
 def available() -> tuple[str, ...]:
-    """Names that :func:`load` knows: bundled retrieval sets and those in ``settings.data_dir``."""
+    """Names that :func:`load` knows: bundled sets and those in ``settings.data_dir``."""
     names = {
         path.name
         for folder in _folders()
         if folder.is_dir()
         for path in folder.iterdir()
-        if path.is_dir() and _reader(path) is not None
+        if path.is_dir() and _is_set(path)
     }
     return tuple(sorted(names))
 
 
-def load(name_or_path: str | Path, split: str | None = None) -> RetrievalData:
+def load(name_or_path: str | Path, split: str | None = None) -> Any:
     """Load a data set.
 
     Args:
@@ -77,13 +97,21 @@ def load(name_or_path: str | Path, split: str | None = None) -> RetrievalData:
         split: The part to take; "test" where there is one by default, "all" for everything.
 
     Returns:
-        The data; rows that could not be read are in its ``report``.
+        :class:`RetrievalData`, or :class:`GroundingData` for samples of responses; rows that could
+        not be read are in its ``report``.
 
     Raises:
         NotFoundError: There is no such set or split; the message lists what there is.
         InvalidDataError: The files hold no documents, queries or judgements.
     """
+    from vcplab.evaluation.loaders.grounding.pairs import is_pairs, load_pairs
+
     path = _find(name_or_path)
+    if is_pairs(path):
+        pairs = replace(load_pairs(path), source=str(name_or_path))
+        if split is None:
+            split = "test" if "test" in pairs.splits else "all"
+        return pairs.split_named(split)
     reader = _reader(path)
     if reader is None:
         raise NotFoundError(
@@ -96,6 +124,58 @@ def load(name_or_path: str | Path, split: str | None = None) -> RetrievalData:
     raw = reader(path)
     raw.card = read_card(path)
     return replace(_finish(raw, split), source=str(name_or_path))
+
+
+def load_grounding(path: str | Path, format: str, **options: Any) -> GroundingData:
+    """Load a published set of hallucinations from the user's copy; none is shipped.
+
+    Args:
+        path: Its folder or file.
+        format: summedits, wice, wice_spans, halueval, ragtruth, faithbench, begin, qags, cliff,
+            goyal21, truthfulqa, halluqa, tofueval; or pairs, records.
+        **options: Those of the format's reader in :mod:`vcplab.evaluation.loaders.grounding`, such
+            as ``split`` and ``strict``.
+
+    Raises:
+        NotFoundError: There is no such format, folder, file or split.
+        InvalidDataError: A file is not in its format; the error names file and line.
+        InvalidInputError: The reader has no such option.
+    """
+    from inspect import signature
+
+    from vcplab.evaluation.loaders.grounding import FORMATS
+
+    reader: Any = FORMATS.get(str(format).lower().replace("-", "_"))
+    if reader is None:
+        raise NotFoundError(
+            f"There is no format {format!r}.",
+            where="format",
+            next_step=f"Formats: {', '.join(FORMATS)}.",
+        )
+    known = [name for name in signature(reader).parameters if name != "path"]
+    for name in options:
+        if name not in known:
+            raise InvalidInputError(
+                f"The reader of {format} has no option {name!r}.",
+                where=name,
+                next_step=f"Its options: {', '.join(known)}.",
+            )
+    data: GroundingData = reader(path, **options)
+    return data
+
+
+def from_records(
+    path: str | Path, mapping: Mapping[str, Any] | None = None, **options: Any
+) -> GroundingData:
+    """Samples of responses from a table of the user's: JSON lines, a JSON array, CSV or TSV.
+
+    Args:
+        path: The file.
+        mapping: Field of a sample → column; see
+            :func:`vcplab.evaluation.loaders.grounding.records.from_records`, also for the errors.
+        **options: Its other options: positive, types, name, licence, language, split, strict.
+    """
+    return load_grounding(path, "records", mapping=mapping, **options)
 
 
 def from_frames(
@@ -159,7 +239,7 @@ def _find(name_or_path: str | Path) -> Path:
     path = Path(name_or_path).expanduser()
     if isinstance(name_or_path, str) and path.name == name_or_path:
         for folder in _folders():
-            if _reader(folder / name_or_path) is not None:
+            if _is_set(folder / name_or_path):
                 return folder / name_or_path
     if path.is_dir():
         return path
@@ -169,6 +249,12 @@ def _find(name_or_path: str | Path) -> Path:
         where="datasets.load",
         next_step=f"Bundled: {known}. Or give {_LAYOUTS}.",
     )
+
+
+def _is_set(folder: Path) -> bool:
+    from vcplab.evaluation.loaders.grounding.pairs import is_pairs
+
+    return is_pairs(folder) or _reader(folder) is not None
 
 
 def _reader(folder: Path) -> Callable[[Path], RawSet] | None:

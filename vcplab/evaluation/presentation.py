@@ -109,26 +109,14 @@ def cells(
 def notes(board: Board) -> list[str]:
     """What has to be known to read the table, one line each."""
     plan = board.plan
-    lines = [
-        *board.about_data(),
-        f"Intervals: {plan.confidence:.0%} bootstrap ({plan.interval}, {plan.resamples:,} "
-        f"{board.about_units()}).",
-    ]
+    lines = [*board.about_data(), board.about_intervals()]
     if board.baseline is not None and len(board.names) > 1:
-        test = (
-            f"paired permutation test, {plan.permutations:,} permutations"
-            if plan.test == "permutation"
-            else "paired t-test"
-        )
         adjusted = (
             "not adjusted"
             if plan.correction == "none"
             else f"adjusted per metric ({plan.correction}) for {len(board.names) - 1} comparison(s)"
         )
-        lines.append(
-            f"Δ: mean difference from {board.baseline}; p: two-sided {test}, {adjusted}; "
-            "* p < .05, ** p < .01, *** p < .001."
-        )
+        lines.append(f"{board.about_tests()}, {adjusted}; * p < .05, ** p < .01, *** p < .001.")
     lines.append(board.about_pace())
     lines.append(", ".join(f"{name} {version}" for name, version in versions().items()) + ".")
     if board.problems():

@@ -17,8 +17,16 @@ if TYPE_CHECKING:
 
     from vcplab.evaluation.board import Board
     from vcplab.evaluation.matrix import MatrixResult
+    from vcplab.evaluation.summary import TestPlan
 
-__all__ = ["Comparable", "ComparableTask", "Output", "SystemInfo", "Task"]
+__all__ = [
+    "Comparable",
+    "ComparableTask",
+    "Output",
+    "SummarisingTask",
+    "SystemInfo",
+    "Task",
+]
 
 # What one system gave for one item: JSON-able, no NaN. Reserved keys: "ms" (cost), "error" (the
 # system failed on this item), "notices" (about the block; carried by its first item), "volatile"
@@ -154,6 +162,34 @@ class ComparableTask(Task, Protocol):
 
         Args:
             **parts: The fields of :class:`~vcplab.evaluation.board.Board`.
+        """
+        ...
+
+
+@runtime_checkable
+class SummarisingTask(Protocol):
+    """A task with metrics of whole sets, which are no means over items.
+
+    Of other tasks a metric is the mean of its items' scores
+    (:func:`~vcplab.evaluation.units.summarise_means`).
+    """
+
+    def summary(
+        self,
+        names: Sequence[str],
+        scores: Sequence[pd.DataFrame],
+        measures: Mapping[str, Any],
+        baseline: int | None,
+        plan: TestPlan,
+    ) -> tuple[pd.DataFrame, dict[str, int]]:
+        """One row per system and metric, and how many items each metric counts.
+
+        Args:
+            names: The systems' names.
+            scores: What :meth:`measure` gave for each.
+            measures: Label → measure.
+            baseline: Position of the system that others are compared with, or None.
+            plan: How.
         """
         ...
 

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from vcplab.evaluation.summary import COLUMNS, TestPlan, summarise
+from vcplab.evaluation.tasks import ComparableTask, SummarisingTask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["UnitScores", "summarise_units", "unit_scores"]
+__all__ = ["UnitScores", "summarise_means", "summarise_task", "summarise_units", "unit_scores"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,53 @@ def unit_scores(
             table = table @ members / np.maximum(members.sum(axis=0), 1.0)
         found[metric] = UnitScores(np.ascontiguousarray(table), int(counted.sum()))
     return found
+
+
+def summarise_task(
+    task: ComparableTask,
+    names: Sequence[str],
+    scores: Sequence[pd.DataFrame],
+    measures: Mapping[str, Any],
+    baseline: int | None,
+    plan: TestPlan,
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """One row per system and metric, and the items of each metric, in the task's own way.
+
+    Args:
+        task: What was run; a ``SummarisingTask`` does it itself.
+        names: The systems' names.
+        scores: What the task measured of each.
+        measures: Label → measure.
+        baseline: Position of the system that others are compared with, or None.
+        plan: How.
+    """
+    if isinstance(task, SummarisingTask):
+        return task.summary(names, scores, measures, baseline, plan)
+    return summarise_means(names, scores, measures, task.groups(), baseline, plan)
+
+
+def summarise_means(
+    names: Sequence[str],
+    scores: Sequence[pd.DataFrame],
+    measures: Mapping[str, Any],
+    groups: Sequence[str] | None,
+    baseline: int | None,
+    plan: TestPlan,
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Means of items' scores: one row per system and metric, and the items of each metric.
+
+    Args:
+        names: The systems' names.
+        scores: Per system a row per item and a column per metric.
+        measures: Label → measure; of those with a true ``lower`` less is better.
+        groups: The unit of each item; None if each is one.
+        baseline: Position of the system that others are compared with, or None.
+        plan: How.
+    """
+    units = unit_scores(scores, list(measures), groups)
+    lower = frozenset(m for m, measure in measures.items() if getattr(measure, "lower", False))
+    frame = summarise_units(names, units, baseline, plan, lower)
+    return frame, {metric: unit.items for metric, unit in units.items()}
 
 
 def summarise_units(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vcplab.protocol.completions import ChatPiece, ChatRequest
+    from vcplab.protocol.grounding import Sample, Verdict
     from vcplab.protocol.messages import Passage
 
 __all__ = ["ChatModel", "Detector", "Embedder", "Reranker", "Retriever"]
@@ -101,13 +102,18 @@ class ChatModel(Protocol):
 
 @runtime_checkable
 class Detector(Protocol):
-    """Says how well a text is supported by evidence."""
+    """Says whether responses hold hallucinations, and where."""
 
     @property
     def name(self) -> str:
         """What tables call it."""
         ...
 
-    def support(self, claims: Sequence[str], evidence: Sequence[Passage]) -> NDArray[np.float64]:
-        """Probability of support per claim, shape (len(claims),)."""
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever some verdict would change; part of every cache key."""
+        ...
+
+    def detect(self, samples: Sequence[Sample]) -> list[Verdict]:
+        """A verdict for each sample; one that lacks what it needs is abstained from."""
         ...

@@ -1,0 +1,1 @@
+"""Detectors of hallucinations behind one protocol (`vcplab.protocol.ports.Detector`)."""
