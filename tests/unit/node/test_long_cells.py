@@ -313,6 +313,7 @@ def hold(node: KernelNode, seconds: float) -> tuple[float, dict[str, Future[tupl
     while not mark.exists():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+    time.sleep(0.25)  # from its mark to the C call, another thread of the kernel may come between
     calls = {tool: node.call(tool) for tool in TOOLS}
     found = re.search(r"held ([\d.]+)", node.kernel.end(cell))
     assert found
