@@ -44,9 +44,24 @@ if TYPE_CHECKING:
     from vcplab.evaluation.chats import ChatScenario, ChatScenarios
     from vcplab.evaluation.comparison import Comparison, compare
     from vcplab.evaluation.tuning import tune
+    from vcplab.grounding import suppression
+    from vcplab.grounding.detectors.citation import CitationDetector
+    from vcplab.grounding.detectors.combined import CombinedDetector
+    from vcplab.grounding.detectors.consistency import SelfConsistencyDetector
+    from vcplab.grounding.detectors.cross_encoder import NLIDetector
+    from vcplab.grounding.detectors.embedding import EmbeddingDetector
+    from vcplab.grounding.detectors.judge import JudgeDetector
+    from vcplab.grounding.detectors.lettuce import LettuceDetector
     from vcplab.grounding.detectors.lexical import LexicalDetector
     from vcplab.grounding.detectors.lexical import LexicalDetector as Lexical
+    from vcplab.grounding.detectors.style import StyleDetector
+    from vcplab.grounding.detectors.temporal import TemporalDetector
     from vcplab.grounding.detectors.tokens import TokenDetector
+    from vcplab.grounding.suppression import (
+        HallucinationSuppressor,
+        Suppression,
+        create_hallucination_suppressor,
+    )
     from vcplab.lab import Lab, TraceFacet
     from vcplab.magics import load_ipython_extension, unload_ipython_extension
     from vcplab.memory.advanced import AdvancedMemory
@@ -140,6 +155,8 @@ __all__ = [
     "ChatScenarios",
     "ChatStore",
     "ChatTeam",
+    "CitationDetector",
+    "CombinedDetector",
     "Comparison",
     "ContextPurifier",
     "Convex",
@@ -151,6 +168,7 @@ __all__ = [
     "DeepMemo",
     "Dense",
     "Document",
+    "EmbeddingDetector",
     "EnvironmentProvider",
     "Exclusions",
     "Expand",
@@ -164,10 +182,13 @@ __all__ = [
     "GroupChatPanel",
     "GroupChatService",
     "HTTPReranker",
+    "HallucinationSuppressor",
     "Handled",
     "HashEmbedder",
+    "JudgeDetector",
     "Lab",
     "Ledger",
+    "LettuceDetector",
     "Lexical",
     "LexicalDetector",
     "LightMemo",
@@ -175,6 +196,7 @@ __all__ = [
     "MeshMemo",
     "MiniLM",
     "ModelError",
+    "NLIDetector",
     "Note",
     "OnnxEmbedder",
     "OpenAIChat",
@@ -199,13 +221,17 @@ __all__ = [
     "Rewrite",
     "Sample",
     "Scripted",
+    "SelfConsistencyDetector",
     "SentenceTransformer",
     "Settings",
     "StandInProcess",
     "StandInServer",
+    "StyleDetector",
+    "Suppression",
     "Tantivy",
     "Task",
     "TemplateStore",
+    "TemporalDetector",
     "TimeProvider",
     "TokenDetector",
     "ToolContext",
@@ -232,6 +258,7 @@ __all__ = [
     "compare",
     "create_context_purifier",
     "create_group_chat_orchestrator",
+    "create_hallucination_suppressor",
     "create_unified_agent_adapter",
     "create_variable_engine",
     "create_vcp_protocol_parser",
@@ -249,6 +276,7 @@ __all__ = [
     "run",
     "stop",
     "submit",
+    "suppression",
     "tune",
     "unload_ipython_extension",
 ]

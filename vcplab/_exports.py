@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = ["EXPORTS"]
 
-# Module → its public names; ``new=old`` renames one, and none at all exports the module itself.
+# Module → its public names; ``new=old`` renames one, and ``new=`` is the module itself.
 _MODULES: Final = {
     "vcplab.agents.agent": "Agent VCPConfig",
     "vcplab.agents.chat.chat": "GroupChat",
@@ -15,9 +15,9 @@ _MODULES: Final = {
     "vcplab.agents.chat.log": "ChatStore",
     "vcplab.agents.chat.message": "ChatMessage",
     "vcplab.agents.chat.orchestrator": "create_group_chat_orchestrator",
-    "vcplab.agents.chat.policies": "",
+    "vcplab.agents.chat.policies": "policies=",
     "vcplab.agents.chat.service": "GroupChatService",
-    "vcplab.agents.chat.stop": "",
+    "vcplab.agents.chat.stop": "stop=",
     "vcplab.agents.chat.vcpchat": "read_vcpchat_group",
     "vcplab.agents.store": "AgentStore",
     "vcplab.agents.unified": "UnifiedAgent UnifiedAgentAdapter create_unified_agent_adapter",
@@ -31,10 +31,22 @@ _MODULES: Final = {
     "vcplab.evaluation.chat_teams": "ChatTeam",
     "vcplab.evaluation.chats": "ChatScenario ChatScenarios",
     "vcplab.evaluation.comparison": "Comparison compare",
-    "vcplab.evaluation.datasets": "",
+    "vcplab.evaluation.datasets": "datasets=",
     "vcplab.evaluation.tuning": "tune",
+    "vcplab.grounding.detectors.citation": "CitationDetector",
+    "vcplab.grounding.detectors.combined": "CombinedDetector",
+    "vcplab.grounding.detectors.consistency": "SelfConsistencyDetector",
+    "vcplab.grounding.detectors.cross_encoder": "NLIDetector",
+    "vcplab.grounding.detectors.embedding": "EmbeddingDetector",
+    "vcplab.grounding.detectors.judge": "JudgeDetector",
+    "vcplab.grounding.detectors.lettuce": "LettuceDetector",
     "vcplab.grounding.detectors.lexical": "Lexical=LexicalDetector LexicalDetector",
+    "vcplab.grounding.detectors.style": "StyleDetector",
+    "vcplab.grounding.detectors.temporal": "TemporalDetector",
     "vcplab.grounding.detectors.tokens": "TokenDetector",
+    "vcplab.grounding.suppression": (
+        "HallucinationSuppressor Suppression create_hallucination_suppressor suppression="
+    ),
     "vcplab.lab": "Lab TraceFacet",
     "vcplab.magics": "load_ipython_extension unload_ipython_extension",
     "vcplab.memory.advanced": "AdvancedMemory",
@@ -102,11 +114,9 @@ _MODULES: Final = {
 def _named() -> dict[str, tuple[str, str | None]]:
     found: dict[str, tuple[str, str | None]] = {}
     for module, names in _MODULES.items():
-        if not names:
-            found[module.rpartition(".")[2]] = module, None
         for name in names.split():
-            public, _, own = name.partition("=")
-            found[public] = module, own or public
+            public, renamed, own = name.partition("=")
+            found[public] = module, (own or None) if renamed else public
     return found
 
 
