@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from vcplab.grounding.suppression.patches import Patch, PatchList
 
@@ -108,31 +110,31 @@ class Draft:
         Args:
             patch: The change, with offsets in the draft as it is now.
         """
-        ahead: list[_Piece] = []
+        ends = list(accumulate(len(piece.text) for piece in self._pieces))
+        starts = [0, *ends[:-1]]
+        first_met = bisect_right(ends, patch.start)
+        first_behind = max(first_met, bisect_left(starts, patch.end))
+        ahead = self._pieces[:first_met]
         met: list[_Piece] = []
         behind: list[_Piece] = []
         head = tail = ""
-        at = 0
-        for piece in self._pieces:
-            start, at = at, at + len(piece.text)
-            if at <= patch.start:
-                ahead.append(piece)
-            elif start >= patch.end:
-                behind.append(piece)
-            elif piece.patch is not None:
+        for place in range(first_met, first_behind):
+            piece, start = self._pieces[place], starts[place]
+            if piece.patch is not None:
                 met.append(piece)
                 head += piece.text[: max(0, patch.start - start)]
                 tail += piece.text[min(len(piece.text), patch.end - start) :]
-            else:
-                first = max(0, patch.start - start)
-                last = min(len(piece.text), patch.end - start)
-                low, high = piece.start + first, piece.start + last
-                if first:
-                    ahead.append(_Piece(piece.text[:first], piece.start, low))
-                if first < last:
-                    met.append(_Piece(piece.text[first:last], low, high))
-                if last < len(piece.text):
-                    behind.append(_Piece(piece.text[last:], high, piece.end))
+                continue
+            first = max(0, patch.start - start)
+            last = min(len(piece.text), patch.end - start)
+            low, high = piece.start + first, piece.start + last
+            if first:
+                ahead.append(_Piece(piece.text[:first], piece.start, low))
+            if first < last:
+                met.append(_Piece(piece.text[first:last], low, high))
+            if last < len(piece.text):
+                behind.append(_Piece(piece.text[last:], high, piece.end))
+        behind += self._pieces[first_behind:]
         # A mark that follows directly speaks of what is replaced now.
         while patch.start < patch.end and behind and behind[0].is_hidden:
             met.append(behind.pop(0))

@@ -15,6 +15,7 @@ from vcplab.grounding.suppression.options import FACT_CHECK_LEVELS, SuppressorOp
 from vcplab.grounding.suppression.policies import named
 from vcplab.protocol.grounding import Evidence, Finding, Sample, Verdict
 from vcplab.protocol.ports import Detector
+from vcplab.text.occupied import Occupied
 
 __all__ = ["Judged", "RuleDetectors", "judge"]
 
@@ -76,15 +77,12 @@ def _default_parts() -> list[Detector]:
 def _joined(verdicts: Sequence[Verdict]) -> Verdict:
     first, *others = verdicts
     findings = merged([finding for verdict in verdicts for finding in verdict.findings])
+    taken = Occupied((one.start, one.end) for one in first.findings if one.p is not None)
     extra = [
         finding
         for verdict in others
         for finding in verdict.findings
-        if finding.p is not None
-        and all(
-            one.p is None or finding.end <= one.start or one.end <= finding.start
-            for one in first.findings
-        )
+        if finding.p is not None and taken.is_free(finding.start, finding.end)
     ]
     p = first.p
     if extra:
@@ -106,13 +104,15 @@ def merged(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     What is as sure goes to the one that knows what should stand there, then to the shorter one.
     """
     kept: list[Finding] = []
+    taken = {True: Occupied(), False: Occupied()}
     ordered = sorted(
         findings,
         key=lambda one: (-(one.p or 0.0), one.suggestion is None, one.end - one.start, one.start),
     )
     for finding in ordered:
-        alike = [other for other in kept if (other.p is None) == (finding.p is None)]
-        if all(finding.end <= other.start or other.end <= finding.start for other in alike):
+        alike = taken[finding.p is None]
+        if alike.is_free(finding.start, finding.end):
+            alike.add(finding.start, finding.end)
             kept.append(finding)
     return tuple(sorted(kept, key=lambda one: (one.start, one.end)))
 
