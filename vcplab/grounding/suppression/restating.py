@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Final
 
 from vcplab.protocol.grounding import Finding
+from vcplab.text.numerals import Number
 from vcplab.text.quantities import Quantity, find_quantities
 from vcplab.text.sentences import Span
 
@@ -16,6 +17,9 @@ __all__ = ["restated"]
 _HAN: Final = re.compile("[\u3400-\u9fff]")
 # A passage that shares less of the words may be about something else.
 _ALIGNED: Final = 0.2
+# From here on numbers in words are rounded ones (三亿).
+_LARGE: Final = 10_000
+_SCALES: Final = {"亿": 100_000_000, "万": 10_000}
 _DIGIT: Final = re.compile(r"\d")
 _CLAUSE_END: Final = re.compile(r"[，；。！？;!?]|[,.:](?=\s|$)")
 _TERM: Final = re.compile("[a-z]{3,6}|(?=([\u3400-\u9fff]{2}))")
@@ -82,14 +86,28 @@ def _number(
         meant = closest
     if meant.base in said or not _same_unit(mine, meant):
         return None
-    if bool(_DIGIT.search(mine.text)) != bool(_DIGIT.search(meant.text)):
+    number = meant.text[meant.number.start - meant.start : meant.number.end - meant.start]
+    if _DIGIT.search(mine.text) and not _DIGIT.search(meant.text):
+        own_number = old[mine.number.start - mine.start : mine.number.end - mine.start]
+        written = _in_digits(meant.number.value, own_number)
+        if written is None or mine.unit != meant.unit:
+            return None
+        number = written
+    elif bool(_DIGIT.search(mine.text)) != bool(_DIGIT.search(meant.text)) and not _HAN.search(old):
         return None
     if mine.unit != meant.unit or mine.text != old:
         return meant.text
     first = mine.number.start - mine.start
     last = mine.number.end - mine.start
-    number = meant.text[meant.number.start - meant.start : meant.number.end - meant.start]
     return old[:first] + number + old[last:]
+
+
+def _in_digits(value: Number, like: str) -> str | None:
+    """A number of words in digits, in 万 or 亿 where the other is; None where it is not whole."""
+    scale, sign = next(((s, sign) for sign, s in _SCALES.items() if like.endswith(sign)), (1, ""))
+    scaled = Fraction(value) / scale
+    whole = int(scaled)
+    return f"{whole}{sign}" if whole == scaled and whole < _LARGE else None
 
 
 def _same_unit(one: Quantity, other: Quantity) -> bool:

@@ -25,6 +25,10 @@ def put(text, old, new, passage=None, *, score=0.8, others=()):
         ("有三十六本书。", "三十六本", "三十五本", "三十五本"),
         ("It cost $15.", "$15", "$12", "$12"),
         ("It was so.", "was", "is", "is"),
+        ("共有45人。", "45人", "三十五人", "35人"),
+        ("塔高五百米。", "五百米", "300米", "300米"),
+        ("预算500万元。", "500万元", "三百万元", "300万元"),
+        ("They sold 41 cars.", "41", "thirty-one", "31"),
     ],
 )
 def test_the_form_of_the_text_is_kept(text, old, new, expected):
@@ -37,11 +41,12 @@ def test_the_form_of_the_text_is_kept(text, old, new, expected):
         ("It cost over 15 dollars.", "15 dollars", "12 dollars"),
         ("最高分超过九分。", "九分", "八分"),
         ("须满足两项。", "两项", "一条"),
-        ("塔高五百米。", "五百米", "300米"),
         ("It weighs 15 kg.", "15 kg", "12 km"),
         ("He has 35 books.", "35 books", "三十五本"),
         ("It rose from 12 to 15.", "15", "12"),
         ("It rose to 15.", "15", "15"),
+        ("They sold forty-one cars.", "forty-one", "31"),
+        ("人口500万。", "500万", "三亿零一"),
         ("It rose to 15.", "15", "1\n2"),
     ],
 )
