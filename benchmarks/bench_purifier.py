@@ -83,7 +83,7 @@ def upstream(text: str, budget: int, strategy: str) -> str:
     first = target // 2 if strategy == "middle" else int(0.3 * target)
     if len(text) <= target:
         return text
-    return f"{text[:first]}\n...\n{text[-(target - first):]}"
+    return f"{text[:first]}\n...\n{text[-(target - first) :]}"
 
 
 def measure(cases: list[Case], budget: int, cut: Callable[[Case], str]) -> tuple[float, ...]:
@@ -118,9 +118,7 @@ def main() -> None:
             rows.append(
                 (
                     f"upstream {strategy}",
-                    lambda case, strategy=strategy: upstream(
-                        case.text, arguments.budget, strategy
-                    ),
+                    lambda case, strategy=strategy: upstream(case.text, arguments.budget, strategy),
                 )
             )
         for strategy in STRATEGIES:

@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vcplab.core.errors import InvalidInputError
-from vcplab.evaluation import detection_statistics as of
+from vcplab.evaluation.detection import statistics as of
 from vcplab.evaluation.statistics.resampling import Statistic
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class DetectionMetric:
 
     Attributes:
         name: What tables call it.
-        statistic: From the rows that count (see :mod:`~vcplab.evaluation.detection_statistics`)
+        statistic: From the rows that count (see :mod:`~vcplab.evaluation.detection.statistics`)
             to a function of weights.
         needs: What a row must have: ``label``, ``probability``, ``spans`` or ``nothing``.
         better: ``"more"``, ``"less"``, or ``""`` where neither is.

@@ -16,19 +16,19 @@ import numpy as np
 import pandas as pd
 
 from vcplab.core.errors import InvalidDataError, InvalidInputError
-from vcplab.evaluation.detection_metrics import METRICS, DetectionMetric, parse_detection_metrics
-from vcplab.evaluation.detection_outputs import blind, output_of
-from vcplab.evaluation.detection_summary import summarise_sets
-from vcplab.evaluation.detection_systems import DetectorSystem, as_detectors
-from vcplab.evaluation.detection_thresholds import Thresholds, chosen, cross_fitted, given
-from vcplab.evaluation.sample_content import content_of, sha
+from vcplab.evaluation.detection.metrics import METRICS, DetectionMetric, parse_detection_metrics
+from vcplab.evaluation.detection.outputs import blind, output_of
+from vcplab.evaluation.detection.summary import summarise_sets
+from vcplab.evaluation.detection.systems import DetectorSystem, as_detectors
+from vcplab.evaluation.detection.thresholds import Thresholds, chosen, cross_fitted, given
 from vcplab.evaluation.samples import GroundingData
+from vcplab.evaluation.samples.content import content_of, sha
 from vcplab.evaluation.statistics.spans import iou, span_counts
 from vcplab.evaluation.tasks import Output, SystemInfo
 from vcplab.protocol.grounding import Sample
 
 if TYPE_CHECKING:
-    from vcplab.evaluation.detection_board import DetectionBoard
+    from vcplab.evaluation.detection.board import DetectionBoard
     from vcplab.evaluation.matrix import MatrixResult
     from vcplab.evaluation.summary import TestPlan
 
@@ -42,7 +42,7 @@ _SPANS = ("predicted", "gold", "both", "typed_predicted", "typed_gold", "typed_b
 class DetectionTask:
     """Have detectors judge each sample.
 
-    An output is what :mod:`vcplab.evaluation.detection_outputs` makes of a verdict, with
+    An output is what :mod:`vcplab.evaluation.detection.outputs` makes of a verdict, with
     ``calibrated``, ``threshold`` and ``fixed`` of its detector.
 
     Args:
@@ -192,7 +192,7 @@ class DetectionTask:
 
     def board(self, **parts: Any) -> DetectionBoard:
         """The result."""
-        from vcplab.evaluation.detection_board import DetectionBoard
+        from vcplab.evaluation.detection.board import DetectionBoard
 
         return DetectionBoard(task=self, **parts)
 
@@ -242,7 +242,7 @@ class DetectionTask:
         """One row per sample of the data, of which metrics are made.
 
         Columns: label, p, judged, threshold, flagged, and the characters of spans (see
-        :mod:`~vcplab.evaluation.detection_statistics`). ``attrs["threshold"]`` tells where the
+        :mod:`~vcplab.evaluation.detection.statistics`). ``attrs["threshold"]`` tells where the
         threshold comes from.
         """
         table = self._columns(self.data, outputs, "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vcplab.core.display import html_card
-from vcplab.evaluation.detection_slices import slices_of
+from vcplab.evaluation.detection.slices import slices_of
 from vcplab.evaluation.report import (
     all_comparisons,
     data_frame_html,
@@ -15,7 +15,7 @@ from vcplab.evaluation.report import (
 )
 
 if TYPE_CHECKING:
-    from vcplab.evaluation.detection_board import DetectionBoard
+    from vcplab.evaluation.detection.board import DetectionBoard
 
 __all__ = ["detection_sections", "reported_slices"]
 

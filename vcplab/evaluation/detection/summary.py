@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
 
-from vcplab.evaluation.detection_metrics import DetectionMetric
 from vcplab.evaluation.statistics import adjust
 from vcplab.evaluation.statistics.resampling import (
     Resampled,
@@ -22,15 +21,32 @@ from vcplab.evaluation.summary import COLUMNS, TestPlan
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["summarise_sets"]
+__all__ = ["SetMetric", "summarise_sets"]
 
 _Key = tuple[str, int, str]
+
+
+class SetMetric(Protocol):
+    """A metric of a set of samples, of which some count."""
+
+    def counts(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
+        """Which rows it is about."""
+        ...
+
+    def of(self, frame: pd.DataFrame) -> float:
+        """Its value."""
+        ...
+
+    @property
+    def statistic(self) -> Callable[[pd.DataFrame], Statistic]:
+        """From the rows that count to a function of weights."""
+        ...
 
 
 def summarise_sets(
     systems: Sequence[str],
     frames: Sequence[pd.DataFrame],
-    measures: Mapping[str, DetectionMetric],
+    measures: Mapping[str, SetMetric],
     groups: Sequence[str],
     baseline: int | None,
     plan: TestPlan,
@@ -94,7 +110,7 @@ def summarise_sets(
     return frame
 
 
-def _on(metric: DetectionMetric, frame: pd.DataFrame, mask: NDArray[np.bool_]) -> Statistic:
+def _on(metric: SetMetric, frame: pd.DataFrame, mask: NDArray[np.bool_]) -> Statistic:
     """The metric of some rows, as a function of the weights of all."""
     places = np.flatnonzero(mask)
     if not len(places):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vcplab.core.errors import InvalidInputError
-from vcplab.evaluation.sample_groups import draw_folds
+from vcplab.evaluation.samples.groups import draw_folds
 from vcplab.evaluation.statistics.decisions import best_threshold
 
 if TYPE_CHECKING:

@@ -7,30 +7,16 @@ are none, so they have no calibration error.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import ClassVar
 
+from vcplab.grounding.detectors.style import find_style
 from vcplab.protocol.grounding import Finding, Sample, Verdict
 
 __all__ = ["AlwaysPositive", "LengthOnly", "StyleOnly", "usual_baselines"]
 
 # Length at which the length baseline says one half, in characters.
 _MIDDLE = 200
-# False certainty, citations that cite nothing, overgeneralising: the seed's three families
-# (seed 002 §3.2), written for whole words.
-_STYLE = re.compile(
-    r"\b(?:definitely|certainly|undoubtedly|obviously|clearly|of course|without (?:a )?doubt|"
-    r"absolutely|guaranteed|it is well[ -]known|as everyone knows|"
-    r"(?:studies|research|experts?|scientists|reports?) (?:have |has )?"
-    r"(?:shown?|shows|prove[ns]?|say|says|suggests?|confirm(?:s|ed)?|agree)|"
-    r"according to (?:studies|research|experts|reports)|"
-    r"always|never|everyone|everybody|nobody|all of them|none of them|every single)\b|"
-    r"毫无疑问|众所周知|绝对|肯定|必然|当然|显然|一定会|"
-    r"(?:研究|专家|数据|调查|报告|科学家)(?:表明|显示|证明|指出|认为|证实)|"
-    r"据(?:研究|专家|统计|报道)|所有人|每个人|从来不|从不|永远|总是|没有人",
-    re.IGNORECASE,
-)
 
 
 class AlwaysPositive:
@@ -66,10 +52,13 @@ class LengthOnly:
 
 
 class StyleOnly:
-    """Counts words of false certainty, empty citations and overgeneralising; zh and en."""
+    """Counts words of false certainty, empty citations and overgeneralising; zh and en.
+
+    What counts is what :mod:`vcplab.grounding.detectors.style` remarks on.
+    """
 
     name: ClassVar[str] = "style"
-    fingerprint: ClassVar[str] = "style-only/1"
+    fingerprint: ClassVar[str] = "style-only/2"
     kind: ClassVar[str] = "baseline"
     calibrated: ClassVar[bool] = False
 
@@ -77,7 +66,7 @@ class StyleOnly:
         """A score of n / (n + 1) for n such words, each a finding."""
         verdicts = []
         for sample in samples:
-            found = [match.span() for match in _STYLE.finditer(sample.response)]
+            found = [(hit.start, hit.end) for hit in find_style(sample.response)]
             score = len(found) / (len(found) + 1)
             findings = tuple(Finding(a, b, score, "baseline.style") for a, b in found)
             verdicts.append(Verdict(score, findings, raw=float(len(found))))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vcplab.core.errors import InvalidInputError
-from vcplab.evaluation.detection_metrics import DetectionMetric
+from vcplab.evaluation.detection.summary import SetMetric
 from vcplab.evaluation.samples import sample_types
 from vcplab.evaluation.statistics.resampling import resample_groups
 from vcplab.evaluation.summary import TestPlan
@@ -84,7 +84,7 @@ def slices_of(data: GroundingData, column: str) -> dict[str, NDArray[np.bool_]]:
 def slice_table(
     names: Sequence[str],
     frames: Sequence[pd.DataFrame],
-    measures: Mapping[str, DetectionMetric],
+    measures: Mapping[str, SetMetric],
     groups: Sequence[str],
     slices: Mapping[str, NDArray[np.bool_]],
     column: str,
@@ -137,7 +137,7 @@ def slice_table(
 
 
 def _interval(
-    metric: DetectionMetric, part: pd.DataFrame, groups: Sequence[str], plan: TestPlan
+    metric: SetMetric, part: pd.DataFrame, groups: Sequence[str], plan: TestPlan
 ) -> tuple[float, float]:
     mask = metric.counts(part)
     rows = part[mask]

@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from vcplab.core.display import view
 from vcplab.core.errors import NotFoundError
 from vcplab.evaluation.board import Board
-from vcplab.evaluation.detection_metrics import DetectionMetric, parse_detection_metrics
-from vcplab.evaluation.detection_outputs import verdict_of
-from vcplab.evaluation.detection_slices import slice_columns, slice_table, slices_of
-from vcplab.evaluation.detection_systems import DetectorSystem
-from vcplab.evaluation.detection_task import DetectionTask
+from vcplab.evaluation.detection.metrics import DetectionMetric, parse_detection_metrics
+from vcplab.evaluation.detection.outputs import verdict_of
+from vcplab.evaluation.detection.slices import slice_columns, slice_table, slices_of
+from vcplab.evaluation.detection.systems import DetectorSystem
+from vcplab.evaluation.detection.task import DetectionTask
 from vcplab.evaluation.samples import GroundingData
 from vcplab.evaluation.statistics import (
     adjust,
@@ -324,6 +325,19 @@ class DetectionBoard(Board):
         ]
         return risk_coverage((rows["flagged"] != rows["label"]).astype(float), sure)
 
+    def panel(self, **options: Any) -> Any:
+        """The panel: thresholds and costs, curves, errors one by one, labels of one's own.
+
+        Args:
+            **options: Of `vcplab.widgets.detection_panel.DetectionPanel`: ``system``, ``labels``
+                and ``page``.
+
+        Raises:
+            NotFoundError: There is no such detector.
+            InvalidInputError: An option is out of range.
+        """
+        return view("panel", "DetectionBoard")(self, **options)
+
     # --- how it is told -------------------------------------------------------------------
 
     def about_data(self) -> list[str]:
@@ -374,6 +388,6 @@ class DetectionBoard(Board):
 
     def report_sections(self) -> list[tuple[str, list[Any]]]:
         """Slices, McNemar, types, thresholds, all comparisons, detectors and surroundings."""
-        from vcplab.evaluation.detection_report import detection_sections
+        from vcplab.evaluation.detection.report import detection_sections
 
         return detection_sections(self)

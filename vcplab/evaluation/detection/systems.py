@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vcplab.core.errors import InvalidInputError
-from vcplab.evaluation.detection_baselines import usual_baselines
+from vcplab.evaluation.detection.baselines import usual_baselines
 
 __all__ = ["DetectorSystem", "as_detectors"]
 

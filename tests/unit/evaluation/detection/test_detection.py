@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.killed_detection import COUNT, Noting, samples
+from tests.support.killed_detection import Noting, samples
 from vcplab.core.errors import InvalidDataError, InvalidInputError, NotFoundError
 from vcplab.evaluation import statistics as stats
 from vcplab.evaluation.comparison import compare
-from vcplab.evaluation.detection_baselines import AlwaysPositive, LengthOnly, StyleOnly
-from vcplab.evaluation.detection_board import DetectionBoard
-from vcplab.evaluation.detection_metrics import METRICS
-from vcplab.evaluation.detection_outputs import output_of, verdict_of
+from vcplab.evaluation.detection.baselines import AlwaysPositive, LengthOnly, StyleOnly
+from vcplab.evaluation.detection.board import DetectionBoard
+from vcplab.evaluation.detection.metrics import METRICS
+from vcplab.evaluation.detection.outputs import output_of, verdict_of
 from vcplab.evaluation.samples import GroundingData
 from vcplab.evaluation.scoring import forget
 from vcplab.protocol.grounding import Evidence, Finding, GoldSpan, Sample, Verdict
@@ -540,21 +540,22 @@ def test_what_was_judged_is_not_judged_again(tmp_path: Path) -> None:
     assert value(other, "AUROC", "fixed") == pytest.approx(1 - value(board, "AUROC", "fixed"))
 
 
-def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [500, pytest.param(5_000, marks=pytest.mark.slow)])
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, count: int) -> None:
     cache, calls = tmp_path / "cache.sqlite3", tmp_path / "calls.txt"
     code = [sys.executable, "-m", "tests.support.killed_detection", str(cache), str(calls)]
-    killed = subprocess.run([*code, "150"], cwd=ROOT, capture_output=True, check=False)
+    stop = count * 3 // 5 + 7
+    killed = subprocess.run(
+        [*code, str(stop), str(count)], cwd=ROOT, capture_output=True, check=False
+    )
     assert killed.returncode == -signal.SIGKILL
-    before = calls.read_text().split()
-    assert len(before) == 150
-    kept = 150 // 32 * 32
-    board = compare(Noting(calls), samples(), cache=cache, resamples=50, progress=False)
-    after = calls.read_text().split()[150:]
+    assert len(calls.read_text().split()) == stop
+    kept = stop // 32 * 32
+    data = samples(count)
+    board = compare(Noting(calls), data, cache=cache, resamples=50, progress=False)
+    after = calls.read_text().split()[stop:]
     # Whole blocks are never judged twice; the one that was cut off is judged again.
-    assert after == [f"s{n}" for n in range(kept, COUNT)]
+    assert after == [f"s{n}" for n in range(kept, count)]
     assert value(board, "AUROC", "noting") == pytest.approx(
-        stats.auroc(
-            [float(s.label) for s in samples()],
-            [int(s.response[9:-1]) / 1000 for s in samples()],
-        )
+        stats.auroc([float(s.label) for s in data], [int(s.response[9:-1]) / 1000 for s in data])
     )

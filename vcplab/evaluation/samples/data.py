@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from vcplab.core.errors import InvalidDataError, InvalidInputError, NotFoundError
 from vcplab.evaluation._options import task_options, whole_option
-from vcplab.evaluation.sample_checks import broken, problems_of
-from vcplab.evaluation.sample_content import content_of, fingerprint_of, sample_types
-from vcplab.evaluation.sample_groups import draw_folds, draw_splits
+from vcplab.evaluation.samples.checks import broken, problems_of
+from vcplab.evaluation.samples.content import content_of, fingerprint_of, sample_types
+from vcplab.evaluation.samples.groups import draw_folds, draw_splits
 from vcplab.protocol.grounding import Sample
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vcplab.evaluation.detection_task import DetectionTask
+    from vcplab.evaluation.detection.task import DetectionTask
+    from vcplab.evaluation.suppression.task import SuppressionTask
 
 __all__ = ["GroundingData", "content_of", "sample_types"]
 
@@ -130,20 +131,47 @@ class GroundingData(Sequence[Sample]):
         labels = [sample.label for sample in self.samples if sample.label is not None]
         return sum(labels) / len(labels) if labels else float("nan")
 
-    def task(self, **options: Any) -> DetectionTask:
-        """The task of detecting their hallucinations; what ``compare`` runs.
+    def task(self, task: str = "detection", **options: Any) -> DetectionTask | SuppressionTask:
+        """What ``compare`` runs: finding the hallucinations, or suppressing them.
 
         Args:
-            **options: See :class:`~vcplab.evaluation.detection_task.DetectionTask`: ``threshold``
-                and ``baselines``.
+            task: ``detection`` or ``suppression``.
+            **options: Of :class:`~vcplab.evaluation.detection.task.DetectionTask` ``threshold``
+                and ``baselines``, of :class:`~vcplab.evaluation.suppression.task.SuppressionTask`
+                ``judge`` and ``baselines``.
 
         Raises:
-            InvalidInputError: An option is unknown or out of range.
+            InvalidInputError: There is no such task, or an option is unknown or out of range.
         """
-        from vcplab.evaluation.detection_task import DetectionTask
+        if task == "suppression":
+            task_options(options, ("judge", "baselines"), "suppression")
+            return self.suppression_task(**options)
+        if task != "detection":
+            raise InvalidInputError(
+                f"There is no task {task!r} for samples.",
+                where="task",
+                next_step="Use detection or suppression.",
+            )
+        from vcplab.evaluation.detection.task import DetectionTask
 
-        task_options(options, ("threshold", "baselines"), "detection")
+        task_options(options, ("task", "threshold", "baselines"), "detection")
         return DetectionTask(self, **options)
+
+    def suppression_task(
+        self, judge: Any = None, baselines: bool | Sequence[Any] = True
+    ) -> SuppressionTask:
+        """The task of suppressing their hallucinations; ``compare`` takes it in place of data.
+
+        Args:
+            judge: A detector that judges the text before and after; None for gold alone.
+            baselines: Whether changing nothing and deleting everything stand beside.
+
+        Raises:
+            InvalidInputError: The judge is no detector.
+        """
+        from vcplab.evaluation.suppression.task import SuppressionTask
+
+        return SuppressionTask(self, judge, baselines)
 
     # --- parts -----------------------------------------------------------------------------
 
@@ -342,41 +370,15 @@ class GroundingData(Sequence[Sample]):
 
     def to_frame(self) -> pd.DataFrame:
         """One row per sample: fields, gold, sizes, and plain entries of its meta."""
-        import pandas as pd
+        from vcplab.evaluation.samples.telling import frame_of
 
-        rows = []
-        for sample in self.samples:
-            row: dict[str, Any] = {name: getattr(sample, name) for name in _FIELDS}
-            row["type"] = self.value(sample, "type")
-            row["spans"] = None if sample.spans is None else len(sample.spans)
-            row["question"], row["response"] = sample.question, sample.response
-            row["correction"] = sample.correction
-            row["contexts"] = len(sample.context)
-            row["context_chars"] = sum(map(len, sample.context))
-            for column in self.columns:
-                if column not in row:
-                    row[column] = sample.meta.get(column)
-            rows.append(row)
-        return pd.DataFrame(rows)
+        return frame_of(self)
 
     def facts(self) -> dict[str, Any]:
         """What a result says about its data, in order."""
-        labelled = sum(sample.label is not None for sample in self.samples)
-        spans = [sample.spans for sample in self.samples if sample.spans is not None]
-        return {
-            "name": self.name,
-            "version": self.version or "not stated",
-            "split": self.split,
-            "samples": len(self.samples),
-            "groups": len(set(self.groups)),
-            "labelled": labelled,
-            "hallucinated": f"{self.prevalence:.1%} of those labelled" if labelled else "no labels",
-            "with spans": f"{len(spans)} ({sum(map(len, spans))} spans)",
-            "languages": ", ".join(self.languages) or "not stated",
-            "licence": self.licence or "not stated",
-            "hash": self.fingerprint,
-            "problems": len(self.notes) + len(self.check()),
-        }
+        from vcplab.evaluation.samples.telling import facts_of
+
+        return facts_of(self)
 
     def __repr__(self) -> str:
         return (
