@@ -18,7 +18,7 @@ from vcplab.text.quantities import find_quantities
 
 __all__ = ["TAKING", "Edit", "counts_of", "edits_of", "gold_of", "judged_edits", "restores"]
 
-TAKING: Final = frozenset({"replace", "delete"})
+TAKING: Final = frozenset({"replace", "regenerate", "delete"})
 """Policies that take characters away; others leave the text and say something about it."""
 
 _WORD: Final = re.compile(r"[^\W_]+(?:['’.,:/-][^\W_]+)*|[^\w\s]|_", re.UNICODE)
@@ -34,7 +34,7 @@ class Edit:
         end: Offset after the last.
         old: What stands there.
         new: What it becomes; for marks and hedges what is put in.
-        policy: ``replace``, ``delete``, ``mark``, ``hedge``, or another of the suppressor's.
+        policy: ``replace``, ``regenerate``, ``delete``, ``mark``, ``hedge``, or another of the suppressor's.
         rule: What found the need.
     """
 
@@ -69,12 +69,24 @@ def edits_of(made: Any, response: str) -> list[Edit]:
         start, end = patch.start, patch.end
         rule, policy = str(getattr(patch, "rule", "")), str(getattr(patch, "policy", "replace"))
         new = patch.new
+        if policy == "regenerate" and (words := _rewritten(patch, rule)):
+            edits += words
+            continue
         if start == end:
             start, end = _spoken_of(start, rule, spans, behind=policy != "hedge")
         elif policy == "replace":
             start, end, new = _narrowed(response, start, end, new)
         edits.append(Edit(start, end, response[start:end], new, policy, rule))
     return edits
+
+
+def _rewritten(patch: Any, rule: str) -> list[Edit]:
+    """The words that a rewritten sentence has otherwise: the others were not touched."""
+    shift = patch.start
+    return [
+        Edit(shift + one.start, shift + one.end, one.old, one.new, "regenerate", rule)
+        for one in _difference(patch.old, patch.new)
+    ]
 
 
 def _narrowed(response: str, start: int, end: int, new: str) -> tuple[int, int, str]:
@@ -172,7 +184,7 @@ def restores(edit: Edit, sample: Sample) -> bool | None:
         sample: What it was made in.
     """
     correction = sample.correction
-    if not correction or edit.policy != "replace":
+    if not correction or not edit.new or edit.policy not in ("replace", "regenerate"):
         return None
     response = sample.response
     after = response[: edit.start] + edit.new + response[edit.end :]

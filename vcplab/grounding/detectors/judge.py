@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from vcplab.core.errors import InvalidInputError
 from vcplab.core.loop import blocking, on_library_loop
+from vcplab.grounding.delimiting import code_for, delimited
 from vcplab.grounding.detectors._sources import Stopwatch, abstain, severity_of, sources_of
 from vcplab.protocol.completions import ChatRequest, complete
 from vcplab.protocol.grounding import (
@@ -210,29 +211,17 @@ class JudgeDetector:
         )
 
     def _messages(self, sample: Sample, sources: Sequence[str]) -> tuple[Message, ...]:
-        code = _code([*sources, sample.question, sample.response])
+        code = code_for([*sources, sample.question, sample.response])
         told = self.instructions.replace("{code}", code)
         told = told.replace("{types}", ", ".join(HALLUCINATION_TYPES))
         parts = [
-            _marked(f"SOURCE {number}", text, code) for number, text in enumerate(sources, start=1)
+            delimited(f"SOURCE {number}", text, code)
+            for number, text in enumerate(sources, start=1)
         ]
         if sample.question:
-            parts.append(_marked("QUESTION", sample.question, code))
-        parts.append(_marked("RESPONSE", sample.response, code))
+            parts.append(delimited("QUESTION", sample.question, code))
+        parts.append(delimited("RESPONSE", sample.response, code))
         return Message("system", told), Message("user", "\n\n".join(parts))
-
-
-def _marked(what: str, text: str, code: str) -> str:
-    return f"[{what} {code}]\n{text}\n[END {what} {code}]"
-
-
-def _code(texts: Sequence[str]) -> str:
-    """A word that is in none of the texts, the same for the same texts."""
-    joined = "\0".join(texts)
-    digest = hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
-    while digest[:12] in joined:
-        digest = hashlib.sha256(digest.encode()).hexdigest()
-    return digest[:12]
 
 
 def _read(text: str) -> _Said:

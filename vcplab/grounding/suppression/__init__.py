@@ -13,6 +13,7 @@ from vcplab.grounding.suppression.policies import (
     Policy,
     Replace,
 )
+from vcplab.grounding.suppression.regenerating import Regenerate
 from vcplab.grounding.suppression.result import Change, Detection, Suppression
 from vcplab.grounding.suppression.suppressor import HallucinationSuppressor
 
@@ -27,6 +28,7 @@ __all__ = [
     "Patch",
     "PatchList",
     "Policy",
+    "Regenerate",
     "Replace",
     "Suppression",
     "SuppressorOptions",

@@ -70,6 +70,14 @@ class Areas:
         """Whether a span meets a quotation."""
         return _meeting(self._quoted, start, end) is not None
 
+    def quotations(self, text: str) -> list[str]:
+        """The quotations of the text, in order.
+
+        Args:
+            text: The text that it was made for.
+        """
+        return [text[start:end] for start, end in self._quoted]
+
     def outside(self, offset: int) -> int:
         """The first offset from a place on that lies in no quotation and in no code."""
         while True:

@@ -11,7 +11,7 @@ from vcplab.protocol.grounding import Evidence
 
 __all__ = ["Patch", "PatchAction", "PatchList"]
 
-PatchAction = Literal["mark", "hedge", "replace", "delete"]
+PatchAction = Literal["mark", "hedge", "replace", "regenerate", "delete"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Patch:
         old: What stands there, ``before[start:end]``.
         new: What is to stand there.
         rule: What found the need, e.g. ``lexical.number``.
-        policy: What was done: ``mark``, ``hedge``, ``replace`` or ``delete``.
+        policy: What was done: ``mark``, ``hedge``, ``replace``, ``regenerate`` or ``delete``.
         p: Probability that the span was hallucinated; None if nobody knows.
         reason: One sentence for people.
         evidence: What the span was held against, best first.

@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
 from vcplab.grounding.suppression.inert import Areas
 from vcplab.grounding.suppression.options import SuppressorOptions
 from vcplab.grounding.suppression.patches import Patch
 from vcplab.grounding.suppression.policies import Delete, Hedge, Mark, Policy, Replace
+from vcplab.grounding.suppression.regenerating import Regenerate
 from vcplab.grounding.suppression.restating import restated
 from vcplab.protocol.grounding import Finding
 from vcplab.text.sentences import Span, sentences
 
-__all__ = ["Plan", "plan"]
+__all__ = ["Plan", "Rewrite", "plan"]
+
+Rewrite: TypeAlias = Callable[[Regenerate, str, int, int, Sequence[Finding]], str | None]
+"""From a policy, the text, a sentence's place and its findings to what shall stand there."""
 
 _HAN: Final = re.compile("[\u3400-\u9fff]")
 _LIST_ITEM: Final = re.compile(r"(?:[-*+>•·]\s+|#{1,6}\s+|\d{1,3}[.)、．]\s*|[*_]{1,3}(?=\S))*")
@@ -29,7 +33,7 @@ class Plan:
     """Changes of a text.
 
     Attributes:
-        fixes: Replacements and deletions, in order, without overlap.
+        fixes: Replacements, rewritten sentences and deletions, in order, without overlap.
         notes: Marks and hedges, in order.
     """
 
@@ -37,7 +41,12 @@ class Plan:
     notes: tuple[Patch, ...] = ()
 
 
-def plan(options: SuppressorOptions, findings: Sequence[Finding], text: str) -> Plan:
+def plan(
+    options: SuppressorOptions,
+    findings: Sequence[Finding],
+    text: str,
+    rewrite: Rewrite | None = None,
+) -> Plan:
     """What the policies do about findings.
 
     Nothing is done in code and blocks; in quotations nothing is replaced or deleted, and a mark
@@ -47,17 +56,26 @@ def plan(options: SuppressorOptions, findings: Sequence[Finding], text: str) -> 
         options: The policies, and what they may do.
         findings: What counts, in order.
         text: The text that they speak of.
+        rewrite: Who rewrites sentences; nobody if None.
     """
     if not findings:
         return Plan()
-    return _Planner(options, findings, text).plan()
+    return _Planner(options, findings, text, rewrite).plan()
 
 
 class _Planner:
-    def __init__(self, options: SuppressorOptions, findings: Sequence[Finding], text: str) -> None:
+    def __init__(
+        self,
+        options: SuppressorOptions,
+        findings: Sequence[Finding],
+        text: str,
+        rewrite: Rewrite | None,
+    ) -> None:
         self.options = options
         self.findings = findings
         self.text = text
+        self.rewrite = rewrite
+        self._fixed = 0
         self.areas = Areas(text)
         self.spans = sentences(text)
         self._starts = [span.start for span in self.spans]
@@ -76,6 +94,7 @@ class _Planner:
                     notes.setdefault((patch.start, patch.new), patch)
                 elif not fixes or fixes[-1].end <= patch.start:
                     fixes.append(patch)
+                    self._fixed = patch.end
                 break
         return Plan(tuple(fixes), tuple(sorted(notes.values(), key=lambda one: one.start)))
 
@@ -102,6 +121,8 @@ class _Planner:
             return self._replacement(policy, finding, sentence)
         if isinstance(policy, Delete):
             return self._deletion(policy, finding, sentence)
+        if isinstance(policy, Regenerate):
+            return self._rewriting(policy, finding, sentence)
         return None
 
     def _sentence(self, at: int) -> Span:
@@ -135,6 +156,31 @@ class _Planner:
         old = self.text[start:end]
         new = restated(finding, old, sentence, self.findings)
         return None if new is None or new == old else _made(policy, finding, start, end, old, new)
+
+    def _rewriting(self, policy: Regenerate, finding: Finding, sentence: Span) -> Patch | None:
+        start = self._first(sentence)
+        old = self.text[start : sentence.end].rstrip()
+        end = start + len(old)
+        if self.rewrite is None or finding.start < start or finding.end > end:
+            return None
+        if self.areas.is_protected(start, end) or self.areas.is_quoted(finding.start, finding.end):
+            return None
+        if self.areas.outside(start) != start or self.areas.outside(end) != end:
+            return None
+        if start < self._fixed:
+            # Something else is mended there first; what is left is asked about in the next round.
+            return _made(policy, finding, start, end, old, old)
+        own = [
+            one
+            for one in self.findings
+            if start <= one.start and one.end <= end and one.p is not None
+        ]
+        new = self.rewrite(policy, self.text, start, end, own)
+        if new is None:
+            return None
+        reasons = dict.fromkeys(one.reason for one in own if one.reason)
+        told = " ".join((*reasons, f"Rewritten by {policy.model.name}."))
+        return replace(_made(policy, finding, start, end, old, new), reason=told)
 
     def _deletion(self, policy: Delete, finding: Finding, sentence: Span) -> Patch | None:
         start, end = finding.start, finding.end

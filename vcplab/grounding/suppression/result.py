@@ -18,10 +18,12 @@ _TYPES: Final[dict[PatchAction, ChangeType]] = {
     "mark": "mark",
     "hedge": "mark",
     "replace": "fix",
+    "regenerate": "fix",
     "delete": "remove",
 }
 _SHOWN: Final = 20_000
 _ROWS: Final = 100
+_NOTICES: Final = 5
 _REMOVED: Final = "text-decoration:line-through;color:#c62828;"
 _ADDED: Final = "text-decoration:none;box-shadow:inset 0 -2px #2e7d32;"
 
@@ -90,7 +92,7 @@ class Change:
     """A change, in the seed's words.
 
     Attributes:
-        type: ``fix``, ``mark`` (hedges, too) or ``remove``.
+        type: ``fix`` (rewritten sentences, too), ``mark`` (hedges, too) or ``remove``.
         original: What stood there; "" where something was put in.
         replacement: What stands there now.
         reason: Why.
@@ -122,6 +124,7 @@ class Suppression:
         abstained: Why there is no confidence; None if there is.
         patches: What was done; ``patches.revert(processed_text)`` is the text before.
         calibrated: Whether the confidence was fitted to labelled texts.
+        notices: What could not be done, e.g. a sentence that no model rewrote, and why.
         ms: Milliseconds that it took.
     """
 
@@ -132,6 +135,7 @@ class Suppression:
     abstained: str | None = None
     patches: PatchList = field(default_factory=PatchList)
     calibrated: bool = False
+    notices: tuple[str, ...] = ()
     ms: float = field(default=0.0, compare=False)
 
     @property
@@ -152,8 +156,8 @@ class Suppression:
         return self.patches.revert(self.processed_text)
 
     def to_dict(self) -> dict[str, Any]:
-        """By the seed's names, JSON-able."""
-        return {
+        """By the seed's names, JSON-able; ``notices`` only where there are some."""
+        made: dict[str, Any] = {
             "originalText": self.original_text,
             "processedText": self.processed_text,
             "detections": [one.to_dict() for one in self.detections],
@@ -163,6 +167,9 @@ class Suppression:
             "modifications": [one.to_dict() for one in self.modifications],
             "patches": self.patches.to_dict(),
         }
+        if self.notices:
+            made["notices"] = list(self.notices)
+        return made
 
     def __repr__(self) -> str:
         sure = (
@@ -184,6 +191,7 @@ class Suppression:
                 ("confidence", self.abstained if sure is None else sure),
                 ("found", len(self.detections)),
                 ("changes", len(self.patches)),
+                *(("notice", notice) for notice in self.notices[:_NOTICES]),
             ],
         )
         rows = [

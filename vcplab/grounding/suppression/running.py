@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from vcplab.grounding.suppression.drafting import Draft
@@ -13,7 +14,10 @@ from vcplab.grounding.suppression.judging import OFF, Judged, judge, sourced
 from vcplab.grounding.suppression.options import SuppressorOptions
 from vcplab.grounding.suppression.patches import Patch, PatchList
 from vcplab.grounding.suppression.planning import plan
+from vcplab.grounding.suppression.policies import Hedge
+from vcplab.grounding.suppression.regenerating import Regenerate
 from vcplab.grounding.suppression.result import Detection, Suppression
+from vcplab.grounding.suppression.rewriting import Rewriter, Task
 from vcplab.grounding.suppression.sources import Sources
 from vcplab.protocol.grounding import Finding, Sample
 from vcplab.protocol.ports import Detector
@@ -28,11 +32,16 @@ _BEFORE: Final = 300
 
 
 def suppression_of(
-    options: SuppressorOptions, detector: Detector, sources: Sources, text: str, before: str = ""
+    options: SuppressorOptions,
+    detector: Detector,
+    sources: Sources,
+    text: str,
+    before: str = "",
+    rewriter: Rewriter | None = None,
 ) -> Suppression:
     """A text after suppression.
 
-    Replacements are made until none is called for, then the rest is marked; so doing it again
+    Replacements are made, and sentences rewritten, until none is called for, then the rest is marked; so doing it again
     changes nothing. Marks that are there already are not read.
 
     Args:
@@ -41,12 +50,16 @@ def suppression_of(
         sources: What the text is held against.
         text: The text.
         before: What came before it; it is read, too, but stays.
+        rewriter: What has models rewrite sentences, kept for the whole of a stream; a new one if
+            None.
     """
     began = time.perf_counter()
     if not options.enabled:
         return Suppression(text, text, abstained=OFF)
     ahead = _tail(before)
-    run = _Run(options, detector, sources, ahead + text, len(ahead))
+    rewriter = rewriter or Rewriter()
+    known = len(rewriter.notices)
+    run = _Run(options, detector, sources, ahead + text, len(ahead), rewriter)
     patches = PatchList(
         replace(patch, start=patch.start - len(ahead), end=patch.end - len(ahead))
         for patch in run.patches
@@ -63,6 +76,7 @@ def suppression_of(
         calibrated=judged.p is not None
         and judged.calibrated
         and bool(getattr(detector, "calibrated", True)),
+        notices=tuple(rewriter.notices[known:]),
         ms=1000 * (time.perf_counter() - began),
     )
 
@@ -86,10 +100,12 @@ class _Run:
         sources: Sources,
         text: str,
         first: int,
+        rewriter: Rewriter,
     ) -> None:
         self.options = options
         self.detector = detector
         self.sources = sources
+        self.rewriter = rewriter
         self.text = text
         self.hidden = list(marks_in(text, options.marks))
         self.plain = Draft(text, self.hidden)
@@ -107,7 +123,8 @@ class _Run:
     def _patches(self) -> PatchList:
         draft, findings = Draft(self.text, self.hidden), self.first.findings
         for _ in range(_ROUNDS):
-            planned = plan(self.options, self._own(findings), draft.text)
+            rewrite = partial(self._rewritten, draft)
+            planned = plan(self.options, self._own(findings), draft.text, rewrite)
             if not planned.fixes:
                 break
             for patch in reversed(planned.fixes):
@@ -125,6 +142,47 @@ class _Run:
             # The marks would not be known again as what they are.
             return PatchList()
         return patches
+
+    def _rewritten(
+        self,
+        draft: Draft,
+        policy: Regenerate,
+        text: str,
+        start: int,
+        end: int,
+        findings: Sequence[Finding],
+    ) -> str | None:
+        """What shall stand in a sentence's place; None for one that was tried before."""
+        if self._is_marked(draft, start, end):
+            return None
+        texts, _ = self.sources.knowledge.about(text[start:end])
+        task = Task(
+            text, start, end, findings, texts, self.sources.history, self.sources.question,
+            self.options.marks, self._found,
+        )  # fmt: skip
+        return self.rewriter.rewritten(policy, task)
+
+    def _is_marked(self, draft: Draft, start: int, end: int) -> bool:
+        """Whether a mark or hedge of this suppressor belongs to a sentence."""
+        hedges = {
+            word
+            for policy in self.options.policies
+            if isinstance(policy, Hedge)
+            for word in policy.words.values()
+        }
+        # A mark stands behind what it is about, a hedge before it.
+        return any(
+            start <= at < end if mark in hedges else start < at <= end
+            for at in range(start, end + 1)
+            for mark in draft.hidden_at(at)
+        )
+
+    def _found(self, text: str, start: int, end: int) -> Sequence[Finding]:
+        return [
+            one
+            for one in self._judge(text).findings
+            if one.p is not None and one.start < end and start < one.end
+        ]
 
     def _own(self, findings: Sequence[Finding]) -> Sequence[Finding]:
         return [finding for finding in findings if finding.start >= self.ahead]

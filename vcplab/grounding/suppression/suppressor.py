@@ -19,6 +19,7 @@ from vcplab.grounding.suppression.guarding import GuardedModel
 from vcplab.grounding.suppression.judging import OFF, RuleDetectors, judge
 from vcplab.grounding.suppression.options import SuppressorOptions
 from vcplab.grounding.suppression.result import Suppression
+from vcplab.grounding.suppression.rewriting import Rewriter
 from vcplab.grounding.suppression.running import suppression_of
 from vcplab.grounding.suppression.sources import Sources, checked_text
 from vcplab.grounding.suppression.streaming import (
@@ -42,7 +43,8 @@ class HallucinationSuppressor:
         result.processed_text, result.overall_confidence, result.detections
 
     By default numbers that a source gives otherwise are replaced, sentences that a source denies
-    get a word of caution, other findings a mark; nothing is deleted. Code, blocks of the VCP
+    get a word of caution, other findings a mark; nothing is deleted, and no model is asked unless
+    a `Regenerate` policy names one. Code, blocks of the VCP
     protocol and quotations keep their bytes. Suppressing a result again, with the same sources,
     changes nothing. It keeps nothing between calls and may be used from several threads, if its
     detector may.
@@ -251,10 +253,10 @@ class HallucinationSuppressor:
             sources: What it is held against.
             on_suppression: Called with what was found in each sentence and done about it.
         """
-        options, detector = self._options, self._detector
+        options, detector, rewriter = self._options, self._detector, Rewriter()
 
         def one(text: str, before: str) -> Suppression:
-            made = suppression_of(options, detector, sources, text, before)
+            made = suppression_of(options, detector, sources, text, before, rewriter)
             if on_suppression is not None:
                 on_suppression(made)
             return made
