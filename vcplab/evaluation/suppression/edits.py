@@ -34,7 +34,8 @@ class Edit:
         end: Offset after the last.
         old: What stands there.
         new: What it becomes; for marks and hedges what is put in.
-        policy: ``replace``, ``regenerate``, ``delete``, ``mark``, ``hedge``, or another of the suppressor's.
+        policy: ``replace``, ``regenerate``, ``delete``, ``mark``, ``hedge``, or another of the
+            suppressor's.
         rule: What found the need.
     """
 

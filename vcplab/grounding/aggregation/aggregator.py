@@ -7,13 +7,15 @@ import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vcplab.core.errors import InvalidDataError, SchemaMismatchError
 from vcplab.core.files import write_atomic
+from vcplab.core.names import checked_choice
+from vcplab.grounding.aggregation.boosting import Boosted, Boosting, fit_boosting
 from vcplab.grounding.aggregation.calibrators import (
     CalibrationMethod,
     Calibrator,
@@ -21,11 +23,13 @@ from vcplab.grounding.aggregation.calibrators import (
     fit_isotonic,
     fit_platt,
 )
-from vcplab.grounding.aggregation.logistic import STRENGTHS, Logistic, fit_logistic
+from vcplab.grounding.aggregation.logistic import STRENGTHS, Fitted, Logistic, fit_logistic
 
-__all__ = ["SCHEMA", "Aggregator", "balanced_threshold", "training_fingerprint"]
+__all__ = ["SCHEMA", "Aggregator", "ModelKind", "balanced_threshold", "training_fingerprint"]
 
 SCHEMA: Final = 1
+
+ModelKind: TypeAlias = Literal["logistic", "boosting"]
 
 
 @dataclass(frozen=True)
@@ -35,20 +39,20 @@ class Aggregator:
     Attributes:
         names: The features, in order.
         schema: What computed them; a model is refused where it differs.
-        model: The regression.
+        model: The regression: logistic, or boosted trees.
         calibration: From its scores to probabilities, fitted on held-out scores of training.
         domain: The same for the domain at hand (`fit_calibration`); takes the place of
             ``calibration``.  None if there is none.
         threshold: The probability from which a response counts as hallucinated: the one with the
             best balanced accuracy on the held-out scores of what was calibrated on last.
         training: Fingerprint of the features, labels and groups it was fitted to.
-        facts: Numbers about the fit: n, positives, strength, held-out log-loss.
+        facts: Numbers about the fit: n, positives, strength (or rounds), held-out log-loss.
         provenance: What it was fitted to, in words: sets, versions, licences; JSON-able.
     """
 
     names: tuple[str, ...]
     schema: str
-    model: Logistic
+    model: Logistic | Boosting
     calibration: Calibrator
     domain: Calibrator | None
     threshold: float
@@ -65,6 +69,7 @@ class Aggregator:
         *,
         names: Sequence[str],
         schema: str,
+        model: ModelKind = "logistic",
         method: CalibrationMethod = "platt",
         strengths: Sequence[float] = STRENGTHS,
         folds: int = 5,
@@ -77,14 +82,24 @@ class Aggregator:
             groups: What each shares its source with.
             names: The features.
             schema: What computed them.
+            model: ``logistic``, or ``boosting`` (gradient-boosted trees), which is worth a try from
+                about 5,000 rows (`fit_boosting` tells what was measured).
             method: ``platt`` (few labels) or ``isotonic`` (thousands).
-            strengths: Inverse strengths of the penalty to choose from.
+            strengths: Inverse strengths of the penalty to choose from; trees have none.
             folds: In how many parts the groups are cut.
 
         Raises:
-            InvalidInputError: The samples cannot be cross-validated.
+            InvalidInputError: The samples cannot be cross-validated, or there is no such model.
         """
-        fitted = fit_logistic(features, labels, groups, strengths=strengths, folds=folds)
+        checked_choice(model, get_args(ModelKind), "model", f"There is no model {model!r}.")
+        chosen: dict[str, float]
+        fitted: Fitted | Boosted
+        if model == "boosting":
+            fitted = fit_boosting(features, labels, groups, folds=folds)
+            chosen = {"rounds": float(fitted.rounds)}
+        else:
+            fitted = fit_logistic(features, labels, groups, strengths=strengths, folds=folds)
+            chosen = {"strength": fitted.strength}
         y = np.asarray(labels, dtype=bool)
         calibration = _calibrated(fitted.held_out, y, method)
         return cls(
@@ -98,7 +113,7 @@ class Aggregator:
             {
                 "n": float(len(y)),
                 "positives": float(y.sum()),
-                "strength": fitted.strength,
+                **chosen,
                 "loss": round(fitted.loss, 6),
             },
         )
@@ -201,10 +216,20 @@ class Aggregator:
                     next_step="Fit it again with the features at hand, or use the version of "
                     "vcplab and the settings that it was saved with.",
                 )
-        model = Logistic.from_dict(data.get("model") or {})
-        if len(model.weights) != len(names):
+        stored = data.get("model")
+        stored = stored if isinstance(stored, Mapping) else {}
+        kinds: dict[str, type[Logistic | Boosting]] = {"logistic": Logistic, "boosting": Boosting}
+        kind = str(stored.get("kind", "logistic"))
+        if kind not in kinds:
+            raise SchemaMismatchError(
+                f"This version of vcplab has no regression {kind!r}.",
+                where=where,
+                next_step="Fit it again, or use the version that it was saved with.",
+            )
+        model = kinds[kind].from_dict(stored)
+        if model.width != len(names):
             raise InvalidDataError(
-                "The model's weights do not fit its features.",
+                "The model's numbers do not fit its features.",
                 where=where,
                 next_step="Fit it again.",
             )

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vcplab.core.errors import InvalidDataError, InvalidInputError
 
-__all__ = ["STRENGTHS", "Fitted", "Logistic", "fit_logistic", "grouped_folds"]
+__all__ = ["STRENGTHS", "Fitted", "Logistic", "checked_rows", "fit_logistic", "grouped_folds"]
 
 STRENGTHS: Final = (0.003, 0.01, 0.03, 0.1, 0.3)
 """Inverse strengths of the penalty that cross-validation chooses from."""
@@ -35,6 +35,11 @@ class Logistic:
     scale: tuple[float, ...]
     weights: tuple[float, ...]
     intercept: float
+
+    @property
+    def width(self) -> int:
+        """How many features a row has."""
+        return len(self.weights)
 
     def scores(self, features: ArrayLike) -> NDArray[np.float64]:
         """The log-odds of rows of features."""
@@ -135,19 +140,13 @@ def fit_logistic(
     Raises:
         InvalidInputError: There are not both labels in at least two groups, or counts differ.
     """
-    x = np.asarray(features, dtype=float)
-    y = np.asarray(labels, dtype=bool).ravel()
+    x, y, own = checked_rows(features, labels, groups)
     weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
-    own: Sequence[Hashable] = range(len(y)) if groups is None else groups
-    if x.ndim != 2 or not len(x) == len(y) == len(own) == len(weight):
+    if len(weight) != len(y):
         raise InvalidInputError(
-            f"{len(x)} rows, {len(y)} labels and {len(own)} groups do not belong together.",
-            where="features",
-            next_step="Give one row, label and group per sample.",
-        )
-    if not np.isfinite(x).all():
-        raise InvalidInputError(
-            "A feature is not a finite number.", where="features", next_step="Leave that row out."
+            f"{len(y)} rows and {len(weight)} weights do not belong together.",
+            where="sample_weight",
+            next_step="Give one weight per sample.",
         )
     cut = list(grouped_folds(y, own, folds))
     best: Fitted | None = None
@@ -165,6 +164,30 @@ def fit_logistic(
     return Fitted(
         _fit(x, y, weight, best.strength, max_iter), best.held_out, best.strength, best.loss
     )
+
+
+def checked_rows(
+    features: ArrayLike, labels: ArrayLike, groups: Sequence[Hashable] | None
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], Sequence[Hashable]]:
+    """Rows, labels and groups that belong together; without groups every row is one.
+
+    Raises:
+        InvalidInputError: Their counts differ, or a feature is no finite number.
+    """
+    x = np.asarray(features, dtype=float)
+    y = np.asarray(labels, dtype=bool).ravel()
+    own: Sequence[Hashable] = range(len(y)) if groups is None else groups
+    if x.ndim != 2 or not len(x) == len(y) == len(own):
+        raise InvalidInputError(
+            f"{len(x)} rows, {len(y)} labels and {len(own)} groups do not belong together.",
+            where="features",
+            next_step="Give one row, label and group per sample.",
+        )
+    if not np.isfinite(x).all():
+        raise InvalidInputError(
+            "A feature is not a finite number.", where="features", next_step="Leave that row out."
+        )
+    return x, y, own
 
 
 def grouped_folds(

@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 
 from vcplab.core.errors import InvalidInputError
-from vcplab.grounding.aggregation import Aggregator
+from vcplab.grounding.aggregation import Aggregator, ModelKind
 from vcplab.grounding.aggregation.calibrators import CalibrationMethod
 from vcplab.grounding.detectors.unsupported import find_unsupported
 from vcplab.grounding.features import GROUNDED, Held, SourceCache, feature_names, measure
@@ -48,7 +48,7 @@ class Contribution(NamedTuple):
 class LexicalDetector:
     """Finds numbers, dates, names, quotations, negations and words that no source supports.
 
-    The probability of a response comes from a logistic regression on the feature families
+    The probability of a response comes from a regression on the feature families
     (`vcplab.grounding.features`): the one that comes with the package, or one of your own from
     :meth:`fit`.  The shipped one was fitted to other data than yours, so its probabilities and its
     threshold are a beginning: calibrate them on about 100 labels (:meth:`fit_calibration`), since
@@ -195,6 +195,7 @@ class LexicalDetector:
         self,
         samples: Sequence[Sample],
         *,
+        model: ModelKind = "logistic",
         method: CalibrationMethod = "platt",
         folds: int = 5,
         candidates: Sequence[Sequence[str]] | None = None,
@@ -203,14 +204,16 @@ class LexicalDetector:
 
         Args:
             samples: Samples with labels; those without label or context are left out.
+            model: ``logistic``, or ``boosting``: trees, worth a try from about 5,000 samples; with
+                fewer they ranked worse, and they are worse calibrated (`fit_boosting`).
             method: How scores become probabilities.
             folds: In how many parts the groups are cut.
             candidates: Sets of this detector's families; the one with the lowest held-out log-loss
                 is taken (`CANDIDATES` suits a few hundred samples).  None: all of them.
 
         Raises:
-            InvalidInputError: The labelled samples cannot be cross-validated, or a candidate has
-                a family that this detector has not.
+            InvalidInputError: The labelled samples cannot be cross-validated, a candidate has a
+                family that this detector has not, or there is no such model.
             NotFoundError: A candidate is no family.
         """
         rows, labels, groups = self._labelled(samples)
@@ -230,6 +233,7 @@ class LexicalDetector:
                 groups,
                 names=names,
                 schema=SCHEMA,
+                model=model,
                 method=method,
                 folds=folds,
             )

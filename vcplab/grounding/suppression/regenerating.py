@@ -29,8 +29,9 @@ class Regenerate(Policy):
     it. Otherwise, and where the model fails, refuses or is too slow, the next policy takes the
     finding, and `Suppression.notices` tells why.
 
-    A sentence is asked about once: one that carries a mark already was tried before, so that
-    suppressing a result again asks nobody. The detector is the only judge of the answer; what it
+    A sentence is asked about once: one that carries a mark of the suppressor counts as tried, so
+    that suppressing a result again asks nobody, where the policies behind this one mark what it
+    leaves. The detector is the only judge of the answer; what it
     cannot see, it cannot refuse.
 
     Attributes:
@@ -55,7 +56,7 @@ class Regenerate(Policy):
     source_chars: int = 12_000
     temperature: float | None = 0.0
     max_tokens: int | None = None
-    unique: str = field(
+    _unique: str = field(
         default_factory=lambda: uuid.uuid4().hex, init=False, repr=False, compare=False
     )
 
@@ -84,7 +85,7 @@ class Regenerate(Policy):
     def to_dict(self) -> dict[str, Any]:
         """The policy, JSON-able: the model by its name and fingerprint."""
         told = Policy.to_dict(self)
-        unique = told.pop("unique")
+        unique = told.pop("_unique")
         own = getattr(self.model, "fingerprint", "")
         # A model that cannot tell what it is must not share a cache.
         told |= {"model": self.model.name, "fingerprint": unique if own is None else str(own)}

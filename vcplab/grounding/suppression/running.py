@@ -41,8 +41,8 @@ def suppression_of(
 ) -> Suppression:
     """A text after suppression.
 
-    Replacements are made, and sentences rewritten, until none is called for, then the rest is marked; so doing it again
-    changes nothing. Marks that are there already are not read.
+    Replacements are made, and sentences rewritten, until none is called for, then the rest is
+    marked; so doing it again changes nothing. Marks that are there already are not read.
 
     Args:
         options: What is done.
