@@ -22,6 +22,7 @@ _DECLARED: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         ("panel", "PluginsFacet"): "vcplab.widgets.plugin_panel:plugin_panel",
         ("panel", "TraceFacet"): "vcplab.widgets.trace_panel:trace_panel",
         ("plot", "Comparison"): "vcplab.evaluation.plots:forest_plot",
+        ("plot", "Why"): "vcplab.evaluation.waterfalls:waterfall_plot",
     }
 )
 _registered: dict[tuple[str, str], str] = {}
