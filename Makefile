@@ -7,7 +7,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-PIP_INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
+# Modules are compiled when they are first imported: most of 25,000 never are.
+PIP_INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile -c constraints.txt
 
 help:
 	@echo 'make demo        compare the memory engines on the bundled diaries and write a report'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import shutil
@@ -21,7 +22,12 @@ OFFLINE = ROOT / "tests" / "support" / "offline"
 # Property tests repeat exactly from run to run; `make slow` looks further, with fresh seeds.
 _QUIET = (HealthCheck.too_slow,)
 settings.register_profile(
-    "ci", derandomize=True, database=None, deadline=None, suppress_health_check=_QUIET
+    "ci",
+    max_examples=60,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=_QUIET,
 )
 settings.register_profile(
     "slow", max_examples=2000, database=None, deadline=None, suppress_health_check=_QUIET
@@ -56,6 +62,7 @@ class _Watch:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Isolate the run before any test module, and with it vcplab, is imported."""
+    gc.disable()  # until everything is collected
     # A shell starts what it puts in the background with SIGINT ignored, children included; the
     # tests of ■ and Ctrl-C need it.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -83,6 +90,17 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.stash[_FOLDER] = folder
     config.stash[_WATCH] = _Watch()
+
+
+def pytest_collection_finish() -> None:
+    """Take what collecting made out of the garbage collector's sight.
+
+    Thousands of items live as long as the run; looking at them again and again costs more than
+    many a test.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -13,6 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from vcplab._exports import EXPORTS
+
 if TYPE_CHECKING:
     from vcplab.agents.agent import Agent, VCPConfig
     from vcplab.agents.chat import policies, stop
@@ -42,6 +44,24 @@ if TYPE_CHECKING:
     from vcplab.evaluation.chats import ChatScenario, ChatScenarios
     from vcplab.evaluation.comparison import Comparison, compare
     from vcplab.evaluation.tuning import tune
+    from vcplab.grounding import suppression
+    from vcplab.grounding.detectors.citation import CitationDetector
+    from vcplab.grounding.detectors.combined import CombinedDetector
+    from vcplab.grounding.detectors.consistency import SelfConsistencyDetector
+    from vcplab.grounding.detectors.cross_encoder import NLIDetector
+    from vcplab.grounding.detectors.embedding import EmbeddingDetector
+    from vcplab.grounding.detectors.judge import JudgeDetector
+    from vcplab.grounding.detectors.lettuce import LettuceDetector
+    from vcplab.grounding.detectors.lexical import LexicalDetector
+    from vcplab.grounding.detectors.lexical import LexicalDetector as Lexical
+    from vcplab.grounding.detectors.style import StyleDetector
+    from vcplab.grounding.detectors.temporal import TemporalDetector
+    from vcplab.grounding.detectors.tokens import TokenDetector
+    from vcplab.grounding.suppression import (
+        HallucinationSuppressor,
+        Suppression,
+        create_hallucination_suppressor,
+    )
     from vcplab.lab import Lab, TraceFacet
     from vcplab.magics import load_ipython_extension, unload_ipython_extension
     from vcplab.memory.advanced import AdvancedMemory
@@ -95,8 +115,15 @@ if TYPE_CHECKING:
         VariableEngine,
         create_variable_engine,
     )
+    from vcplab.prompt.purifier import (
+        ContextPurifier,
+        PurifierOptions,
+        PurifyResult,
+        create_context_purifier,
+    )
     from vcplab.prompt.stored_variables import PromptVariable, VariableStore
     from vcplab.prompt.templates import PromptTemplate, TemplateStore
+    from vcplab.protocol.grounding import Finding, GoldSpan, Sample, Verdict
     from vcplab.protocol.requests import (
         ParsedAnswer,
         RequestStream,
@@ -108,130 +135,6 @@ if TYPE_CHECKING:
     from vcplab.text.analysis import Analyzer
     from vcplab.widgets.agent_selector import GroupAgentSelector
     from vcplab.widgets.group_chat_panel import GroupChatPanel
-
-# Public name → the module that defines it (None: the module itself is the name).
-_EXPORTS: dict[str, tuple[str, str | None]] = {
-    "AdvancedMemory": ("vcplab.memory.advanced", "AdvancedMemory"),
-    "Agent": ("vcplab.agents.agent", "Agent"),
-    "AgentStore": ("vcplab.agents.store", "AgentStore"),
-    "Analyzer": ("vcplab.text.analysis", "Analyzer"),
-    "Ask": ("vcplab.agents.chat.decision", "Ask"),
-    "BM25": ("vcplab.memory.stages.lexical", "BM25"),
-    "ChatBoard": ("vcplab.evaluation.chat_board", "ChatBoard"),
-    "ChatEvent": ("vcplab.agents.chat.events", "ChatEvent"),
-    "ChatMessage": ("vcplab.agents.chat.message", "ChatMessage"),
-    "ChatMetric": ("vcplab.evaluation.chat_metrics", "ChatMetric"),
-    "ChatRun": ("vcplab.evaluation.chat_metrics", "ChatRun"),
-    "ChatScenario": ("vcplab.evaluation.chats", "ChatScenario"),
-    "ChatScenarios": ("vcplab.evaluation.chats", "ChatScenarios"),
-    "ChatStore": ("vcplab.agents.chat.log", "ChatStore"),
-    "ChatTeam": ("vcplab.evaluation.chat_teams", "ChatTeam"),
-    "Comparison": ("vcplab.evaluation.comparison", "Comparison"),
-    "Convex": ("vcplab.memory.stages.fusion", "Convex"),
-    "Corpus": ("vcplab.memory.corpus", "Corpus"),
-    "CrossEncoder": ("vcplab.models.reranking.cross_encoder", "CrossEncoder"),
-    "Decay": ("vcplab.memory.stages.ranking", "Decay"),
-    "Decision": ("vcplab.agents.chat.decision", "Decision"),
-    "Dedup": ("vcplab.memory.stages.diversity", "Dedup"),
-    "DeepMemo": ("vcplab.memory.recipes.deep", "DeepMemo"),
-    "Dense": ("vcplab.memory.stages.dense", "Dense"),
-    "Document": ("vcplab.memory.document", "Document"),
-    "EnvironmentProvider": ("vcplab.prompt.placeholders", "EnvironmentProvider"),
-    "Exclusions": ("vcplab.memory.stages.queries", "Exclusions"),
-    "Expand": ("vcplab.memory.stages.parents", "Expand"),
-    "Filter": ("vcplab.memory.stages.filters", "Filter"),
-    "Gate": ("vcplab.memory.stages.gate", "Gate"),
-    "GateModel": ("vcplab.memory.stages.gate", "GateModel"),
-    "GroupAgentSelector": ("vcplab.widgets.agent_selector", "GroupAgentSelector"),
-    "GroupChat": ("vcplab.agents.chat.chat", "GroupChat"),
-    "GroupChatPanel": ("vcplab.widgets.group_chat_panel", "GroupChatPanel"),
-    "GroupChatService": ("vcplab.agents.chat.service", "GroupChatService"),
-    "HTTPReranker": ("vcplab.models.reranking.http", "HTTPReranker"),
-    "Handled": ("vcplab.plugins.handling", "Handled"),
-    "HashEmbedder": ("vcplab.models.embedding.hashing", "HashEmbedder"),
-    "LSA": ("vcplab.models.embedding.lsa", "LSA"),
-    "Lab": ("vcplab.lab", "Lab"),
-    "Ledger": ("vcplab.models.chat.ledger", "Ledger"),
-    "LightMemo": ("vcplab.memory.recipes.light", "LightMemo"),
-    "MMR": ("vcplab.memory.stages.diversity", "MMR"),
-    "MainServer": ("vcplab.node.standin", "MainServer"),
-    "MeshMemo": ("vcplab.memory.recipes.mesh", "MeshMemo"),
-    "MiniLM": ("vcplab.models.embedding.minilm", "MiniLM"),
-    "ModelError": ("vcplab.models.chat.failures", "ModelError"),
-    "Note": ("vcplab.agents.chat.decision", "Note"),
-    "OnnxEmbedder": ("vcplab.models.embedding.onnx", "OnnxEmbedder"),
-    "OpenAIChat": ("vcplab.models.chat.openai", "OpenAIChat"),
-    "Parents": ("vcplab.memory.stages.parents", "Parents"),
-    "ParsedAnswer": ("vcplab.protocol.requests", "ParsedAnswer"),
-    "PlaceholderProvider": ("vcplab.prompt.placeholders", "PlaceholderProvider"),
-    "PluginManager": ("vcplab.plugins.manager", "PluginManager"),
-    "PluginRow": ("vcplab.plugins.plugin", "PluginRow"),
-    "PluginRuntime": ("vcplab.plugins.channels", "PluginRuntime"),
-    "Price": ("vcplab.models.chat.prices", "Price"),
-    "PriceTable": ("vcplab.models.chat.prices", "PriceTable"),
-    "PromptTemplate": ("vcplab.prompt.templates", "PromptTemplate"),
-    "PromptVariable": ("vcplab.prompt.stored_variables", "PromptVariable"),
-    "PromptVariables": ("vcplab.prompt.placeholders", "PromptVariables"),
-    "Proximity": ("vcplab.memory.stages.proximity", "Proximity"),
-    "QueryLanguage": ("vcplab.memory.stages.queries", "QueryLanguage"),
-    "RRF": ("vcplab.memory.stages.fusion", "RRF"),
-    "Recorded": ("vcplab.models.chat.recorded", "Recorded"),
-    "RequestStream": ("vcplab.protocol.requests", "RequestStream"),
-    "Rerank": ("vcplab.memory.stages.rerank", "Rerank"),
-    "Rewrite": ("vcplab.memory.stages.queries", "Rewrite"),
-    "Scripted": ("vcplab.models.chat.scripted", "Scripted"),
-    "SentenceTransformer": ("vcplab.models.embedding.sentence", "SentenceTransformer"),
-    "Settings": ("vcplab.core.settings", "Settings"),
-    "StandInProcess": ("vcplab.node.standin", "StandInProcess"),
-    "StandInServer": ("vcplab.node.standin", "StandInServer"),
-    "Tantivy": ("vcplab.memory.stages.lexical", "Tantivy"),
-    "Task": ("vcplab.plugins.tasks", "Task"),
-    "TemplateStore": ("vcplab.prompt.templates", "TemplateStore"),
-    "TimeProvider": ("vcplab.prompt.placeholders", "TimeProvider"),
-    "ToolContext": ("vcplab.plugins.functions", "ToolContext"),
-    "ToolDescriptionProvider": ("vcplab.prompt.placeholders", "ToolDescriptionProvider"),
-    "ToolFailure": ("vcplab.protocol.results", "ToolFailure"),
-    "ToolRequest": ("vcplab.protocol.requests", "ToolRequest"),
-    "ToolResult": ("vcplab.protocol.results", "ToolResult"),
-    "ToolTimeoutError": ("vcplab.plugins.failures", "ToolTimeoutError"),
-    "Top": ("vcplab.memory.stages.ranking", "Top"),
-    "TraceFacet": ("vcplab.lab", "TraceFacet"),
-    "UnifiedAgent": ("vcplab.agents.unified", "UnifiedAgent"),
-    "UnifiedAgentAdapter": ("vcplab.agents.unified", "UnifiedAgentAdapter"),
-    "VCPConfig": ("vcplab.agents.agent", "VCPConfig"),
-    "VCPError": ("vcplab.core.errors", "VCPError"),
-    "VCPErrorCode": ("vcplab.core.errors", "VCPErrorCode"),
-    "VCPProtocolParser": ("vcplab.protocol.requests", "VCPProtocolParser"),
-    "VariableEngine": ("vcplab.prompt.placeholders", "VariableEngine"),
-    "VariableStore": ("vcplab.prompt.stored_variables", "VariableStore"),
-    "Workspace": ("vcplab.core.workspace", "Workspace"),
-    "allow_nested_loops": ("vcplab.core.loop", "allow_nested_loops"),
-    "chunk": ("vcplab.memory.chunking", "chunk"),
-    "compare": ("vcplab.evaluation.comparison", "compare"),
-    "create_group_chat_orchestrator": (
-        "vcplab.agents.chat.orchestrator",
-        "create_group_chat_orchestrator",
-    ),
-    "create_unified_agent_adapter": ("vcplab.agents.unified", "create_unified_agent_adapter"),
-    "create_variable_engine": ("vcplab.prompt.placeholders", "create_variable_engine"),
-    "create_vcp_protocol_parser": ("vcplab.protocol.requests", "create_vcp_protocol_parser"),
-    "datasets": ("vcplab.evaluation.datasets", None),
-    "field": ("vcplab.memory.filters.spelling", "field"),
-    "fit_gate": ("vcplab.evaluation.calibration", "fit_gate"),
-    "get_settings": ("vcplab.core.settings", "get_settings"),
-    "lint_prompt": ("vcplab.prompt.lint", "lint_prompt"),
-    "load_ipython_extension": ("vcplab.magics", "load_ipython_extension"),
-    "override_settings": ("vcplab.core.settings", "override_settings"),
-    "policies": ("vcplab.agents.chat.policies", None),
-    "read_manifest": ("vcplab.plugins.manifest", "read_manifest"),
-    "read_vcpchat_group": ("vcplab.agents.chat.vcpchat", "read_vcpchat_group"),
-    "reliability": ("vcplab.evaluation.calibration", "reliability"),
-    "run": ("vcplab.core.loop", "run"),
-    "stop": ("vcplab.agents.chat.stop", None),
-    "submit": ("vcplab.core.loop", "submit"),
-    "tune": ("vcplab.evaluation.tuning", "tune"),
-    "unload_ipython_extension": ("vcplab.magics", "unload_ipython_extension"),
-}
 
 __all__ = [
     "BM25",
@@ -252,7 +155,10 @@ __all__ = [
     "ChatScenarios",
     "ChatStore",
     "ChatTeam",
+    "CitationDetector",
+    "CombinedDetector",
     "Comparison",
+    "ContextPurifier",
     "Convex",
     "Corpus",
     "CrossEncoder",
@@ -262,26 +168,35 @@ __all__ = [
     "DeepMemo",
     "Dense",
     "Document",
+    "EmbeddingDetector",
     "EnvironmentProvider",
     "Exclusions",
     "Expand",
     "Filter",
+    "Finding",
     "Gate",
     "GateModel",
+    "GoldSpan",
     "GroupAgentSelector",
     "GroupChat",
     "GroupChatPanel",
     "GroupChatService",
     "HTTPReranker",
+    "HallucinationSuppressor",
     "Handled",
     "HashEmbedder",
+    "JudgeDetector",
     "Lab",
     "Ledger",
+    "LettuceDetector",
+    "Lexical",
+    "LexicalDetector",
     "LightMemo",
     "MainServer",
     "MeshMemo",
     "MiniLM",
     "ModelError",
+    "NLIDetector",
     "Note",
     "OnnxEmbedder",
     "OpenAIChat",
@@ -297,20 +212,28 @@ __all__ = [
     "PromptVariable",
     "PromptVariables",
     "Proximity",
+    "PurifierOptions",
+    "PurifyResult",
     "QueryLanguage",
     "Recorded",
     "RequestStream",
     "Rerank",
     "Rewrite",
+    "Sample",
     "Scripted",
+    "SelfConsistencyDetector",
     "SentenceTransformer",
     "Settings",
     "StandInProcess",
     "StandInServer",
+    "StyleDetector",
+    "Suppression",
     "Tantivy",
     "Task",
     "TemplateStore",
+    "TemporalDetector",
     "TimeProvider",
+    "TokenDetector",
     "ToolContext",
     "ToolDescriptionProvider",
     "ToolFailure",
@@ -327,12 +250,15 @@ __all__ = [
     "VCPProtocolParser",
     "VariableEngine",
     "VariableStore",
+    "Verdict",
     "Workspace",
     "__version__",
     "allow_nested_loops",
     "chunk",
     "compare",
+    "create_context_purifier",
     "create_group_chat_orchestrator",
+    "create_hallucination_suppressor",
     "create_unified_agent_adapter",
     "create_variable_engine",
     "create_vcp_protocol_parser",
@@ -350,6 +276,7 @@ __all__ = [
     "run",
     "stop",
     "submit",
+    "suppression",
     "tune",
     "unload_ipython_extension",
 ]
@@ -360,8 +287,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         value: Any = version("vcplab")
-    elif name in _EXPORTS:
-        module, attribute = _EXPORTS[name]
+    elif name in EXPORTS:
+        module, attribute = EXPORTS[name]
         loaded = import_module(module)
         value = loaded if attribute is None else getattr(loaded, attribute)
     else:

@@ -2,7 +2,7 @@
 
 ::
 
-    python -m tests.support.killed_detection CACHE CALLS DIE_AFTER
+    python -m tests.support.killed_detection CACHE CALLS DIE_AFTER [COUNT]
 
 The detector notes the id of every sample that it judges in the file CALLS, and ends its own process
 with SIGKILL when it has judged DIE_AFTER samples (0: never). The board's table goes to standard
@@ -24,12 +24,12 @@ from vcplab.protocol.grounding import Sample, Verdict
 COUNT = 200
 
 
-def samples() -> GroundingData:
-    """200 responses with labels."""
+def samples(count: int = COUNT) -> GroundingData:
+    """Responses with labels."""
     return GroundingData(
         tuple(
             Sample(f"s{n}", f"Response {n * 7919 % 1000}.", ("c",), label=n % 3 == 0)
-            for n in range(COUNT)
+            for n in range(count)
         ),
         name="killed",
     )
@@ -61,5 +61,6 @@ class Noting:
 
 if __name__ == "__main__":
     cache, calls, die_after = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-    board = compare(Noting(calls, die_after), samples(), cache=cache, resamples=50, progress=False)
+    data = samples(int(sys.argv[4]) if len(sys.argv) > 4 else COUNT)
+    board = compare(Noting(calls, die_after), data, cache=cache, resamples=50, progress=False)
     print(board.to_frame().to_csv(index=False))

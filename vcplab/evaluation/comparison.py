@@ -77,17 +77,19 @@ def compare(
     how many; queries for which a system returns nothing count as 0. On chat scenarios
     (:class:`~vcplab.evaluation.chats.ChatScenarios`), teams of agents talk. On samples of
     responses (:class:`~vcplab.evaluation.samples.GroundingData`), detectors of hallucinations say
-    which are not supported, and where.
+    which are not supported, and where; with ``task="suppression"``, suppressors mend them.
 
     Args:
         systems: What competes: a sequence, a mapping name → system, or a single one. For
             retrieval recipes, pipelines, bound retrievers, functions frame → frame, finished runs
             (frames or TREC run files); for chats :class:`~vcplab.evaluation.chat_teams.ChatTeam`;
-            for samples detectors (:class:`~vcplab.protocol.ports.Detector`).
+            for samples detectors (:class:`~vcplab.protocol.ports.Detector`), or whatever has
+            ``suppress``.
         data: A data set, or the name or path of one for retrieval.
         metrics: For retrieval as ir_measures names them (nDCG@10, R@20, RR); for chats see
             :mod:`vcplab.evaluation.chat_metrics`, for samples
-            :mod:`vcplab.evaluation.detection_metrics`. None for the usual ones.
+            :mod:`vcplab.evaluation.detection.metrics` and
+            :mod:`vcplab.evaluation.suppression.metrics`. None for the usual ones.
         baseline: Position or name of the system that others are tested against; None for no tests.
         block: Items per block: the unit of caching and of sharing work between systems; 64
             queries, one chat or 32 samples.
@@ -107,12 +109,14 @@ def compare(
             as 0, a chat is left out.
         cancel: An event that stops the run between blocks.
         **options: The task's own. For retrieval ``k``, the documents kept per query (100); for
-            chats ``seeds`` and ``units``; for samples ``threshold`` and ``baselines``.
+            chats ``seeds`` and ``units``; for samples ``task``, ``baselines`` and ``threshold``
+            or ``judge``.
 
     Returns:
         The comparison: :class:`Comparison` for retrieval,
         :class:`~vcplab.evaluation.chat_board.ChatBoard` for chats,
-        :class:`~vcplab.evaluation.detection_board.DetectionBoard` for samples.
+        :class:`~vcplab.evaluation.detection.board.DetectionBoard` or
+        :class:`~vcplab.evaluation.suppression.board.SuppressionBoard` for samples.
 
     Raises:
         InvalidInputError: Something is not a system, a metric or an option.

@@ -84,7 +84,7 @@ _WORDS = (
 _NOT_NUMBERS = re.compile(_WORDS)
 # Versions, addresses, dates and clock times are not quantities.
 _NOT_QUANTITIES = re.compile(
-    r"[0-9]++(?:\.[0-9]++){2,}|[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}(?![0-9])|"
+    r"(?<![0-9])[0-9]++(?:\.[0-9]++){2,}|[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}(?![0-9])|"
     r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?"
 )
 _IN_NAME = re.compile(r"[A-Za-z_⁄][-.]?$|[0-9][.⁄]$")

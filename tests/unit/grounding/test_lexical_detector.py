@@ -186,7 +186,7 @@ def test_calibration_to_a_domain_keeps_the_regression(fitted):
     assert after.raw == before.raw
     assert after.p < before.p
     with pytest.raises(InvalidInputError, match="no fitted model"):
-        LexicalDetector().fit_calibration(domain)
+        LexicalDetector(aggregator=None).fit_calibration(domain)
 
 
 def test_saved_and_loaded_it_says_the_same(fitted, tmp_path):
@@ -208,7 +208,7 @@ def test_saved_and_loaded_it_says_the_same(fitted, tmp_path):
     with pytest.raises(InvalidDataError):
         LexicalDetector().load(path)
     with pytest.raises(InvalidInputError, match="no fitted model"):
-        LexicalDetector().save(path)
+        LexicalDetector(aggregator=None).save(path)
 
 
 def test_what_cannot_be_used_is_refused(fitted):
@@ -218,3 +218,50 @@ def test_what_cannot_be_used_is_refused(fitted):
         LexicalDetector(("coverage",), aggregator=fitted.aggregator)
     with pytest.raises(InvalidInputError, match="label and a context"):
         LexicalDetector().fit([Sample("s", "Hello.", EN)])
+
+
+def test_the_shipped_model_is_the_default_and_says_where_it_comes_from():
+    detector = LexicalDetector()
+    assert detector.calibrated
+    assert 0 < detector.threshold < 1
+    told = detector.aggregator.provenance
+    assert {one["licence"].split()[0].rstrip(";") for one in told["sets"]} == {
+        "MIT", "Apache-2.0", "annotations",
+    }  # fmt: skip
+    assert sum(one["n"] for one in told["sets"]) == detector.aggregator.facts["n"]
+    right, wrong = detector.detect(
+        [
+            Sample("r", "Acme was founded in Berlin in 2010.", EN),
+            Sample("w", "Acme was founded in Munich in 2012 with 70 employees.", EN),
+        ]
+    )
+    assert right.p < wrong.p
+    assert tuple(wrong.features) == detector.names
+
+
+def test_without_the_families_that_the_shipped_model_needs_rules_decide():
+    assert LexicalDetector(("coverage",)).aggregator is None
+    rules = LexicalDetector(aggregator=None)
+    assert not rules.calibrated
+    assert rules.threshold is None
+    assert rules.fingerprint != LexicalDetector().fingerprint
+
+
+def test_the_shipped_model_of_other_features_is_refused():
+    from vcplab.grounding.models import shipped
+
+    with pytest.raises(SchemaMismatchError, match="schema"):
+        shipped("lexical", "lexical-0")
+
+
+def test_contributions_add_up_to_the_score():
+    detector = LexicalDetector()
+    sample = Sample("w", "Acme was founded in Munich in 2012 with 70 employees.", EN)
+    parts = detector.contributions(sample)
+    (verdict,) = detector.detect([sample])
+    total = sum(part.weight for part in parts) + detector.aggregator.model.intercept
+    assert total == pytest.approx(verdict.raw)
+    assert abs(parts[0].weight) == max(abs(part.weight) for part in parts)
+    assert all(verdict.features[part.feature] == part.value for part in parts)
+    assert LexicalDetector(aggregator=None).contributions(sample) == []
+    assert detector.contributions(Sample("n", "Acme was founded.")) == []

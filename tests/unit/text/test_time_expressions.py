@@ -284,3 +284,21 @@ def test_offsets_are_exact_and_spans_apart(text: str) -> None:
 )  # fmt: skip
 def test_no_text_is_slow(unit: str) -> None:
     assert_linear(find_times, unit)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("纪要：三月五日开会", ["三月五日"]),
+        ("会后,3月5日出发", ["3月5日"]),
+        ("安排：9点开会", ["9点"]),
+        ("用时：三天", ["三天"]),
+        ("从 21 点 40 分到 22 点 25 分", ["21 点 40 分到 22 点 25 分"]),
+        ("二十天才完成", ["二十天"]),
+        ("版本1.3月", []),
+        ("2,3月", []),
+        ("天才儿童", []),
+    ],
+)
+def test_signs_before_chinese_times(text: str, found: list[str]) -> None:
+    assert [time.text for time in find_times(text)] == found

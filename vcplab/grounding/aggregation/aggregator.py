@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +43,7 @@ class Aggregator:
             best balanced accuracy on the held-out scores of what was calibrated on last.
         training: Fingerprint of the features, labels and groups it was fitted to.
         facts: Numbers about the fit: n, positives, strength, held-out log-loss.
+        provenance: What it was fitted to, in words: sets, versions, licences; JSON-able.
     """
 
     names: tuple[str, ...]
@@ -53,6 +54,7 @@ class Aggregator:
     threshold: float
     training: str
     facts: Mapping[str, float]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def fit(
@@ -224,11 +226,12 @@ class Aggregator:
             float(threshold),
             str(data.get("training")),
             {str(key): float(value) for key, value in facts.items()},
+            dict(data.get("provenance") or {}),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return {
+        described: dict[str, Any] = {
             "kind": "vcplab.aggregator",
             "version": SCHEMA,
             "schema": self.schema,
@@ -240,6 +243,9 @@ class Aggregator:
             "threshold": self.threshold,
             "facts": dict(self.facts),
         }
+        if self.provenance:
+            described["provenance"] = dict(self.provenance)
+        return described
 
     def _text(self) -> str:
         return json.dumps(self.to_dict(), ensure_ascii=False, indent=1, sort_keys=True)

@@ -6,18 +6,21 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
 
 from vcplab.core.errors import InvalidInputError
 from vcplab.grounding.aggregation import Aggregator
 from vcplab.grounding.aggregation.calibrators import CalibrationMethod
 from vcplab.grounding.detectors.unsupported import find_unsupported
 from vcplab.grounding.features import GROUNDED, Held, SourceCache, feature_names, measure
+from vcplab.grounding.models import shipped
 from vcplab.protocol.grounding import Sample, Verdict
 
-__all__ = ["CANDIDATES", "SCHEMA", "LexicalDetector"]
+__all__ = ["CANDIDATES", "SCHEMA", "Contribution", "LexicalDetector"]
 
-SCHEMA: Final = "lexical-1"
+SCHEMA: Final = "lexical-2"
 """Changes whenever a feature is measured differently; stored models of another are refused."""
 
 CANDIDATES: Final = (
@@ -28,19 +31,37 @@ CANDIDATES: Final = (
 """Sets of families for `LexicalDetector.fit`: everything, and what few labels can bear."""
 
 
+class Contribution(NamedTuple):
+    """What one feature adds to a verdict.
+
+    Attributes:
+        feature: Its name, ``family.feature``.
+        value: Its value for the sample.
+        weight: What it adds to the log-odds, against the average sample of training.
+    """
+
+    feature: str
+    value: float
+    weight: float
+
+
 class LexicalDetector:
     """Finds numbers, dates, names, quotations, negations and words that no source supports.
 
     The probability of a response comes from a logistic regression on the feature families
-    (`vcplab.grounding.features`), fitted with :meth:`fit`.  Before that it is one minus the product
-    of the findings' chances of being right, which ranks, but is not calibrated: a threshold that
-    holds everywhere does not exist (facts/hallucination §3d).
+    (`vcplab.grounding.features`): the one that comes with the package, or one of your own from
+    :meth:`fit`.  The shipped one was fitted to other data than yours, so its probabilities and its
+    threshold are a beginning: calibrate them on about 100 labels (:meth:`fit_calibration`), since
+    a threshold that holds everywhere does not exist (facts/hallucination §3d).  Without a model the
+    probability is one minus the product of the findings' chances of being right, which ranks, but
+    is not calibrated.
 
     A sample without context or history is abstained from.
 
     Args:
         families: The families of features.
-        aggregator: A fitted model for these families.
+        aggregator: ``"shipped"`` for the model of the package (rules alone, where the families
+            lack some that it needs), a fitted model, or None for rules alone.
         use_history: Whether what was said before counts as a source.
         cached: How many contexts are kept tokenised and indexed.
 
@@ -55,19 +76,28 @@ class LexicalDetector:
         self,
         families: Sequence[str] = GROUNDED,
         *,
-        aggregator: Aggregator | None = None,
+        aggregator: Aggregator | Literal["shipped"] | None = "shipped",
         use_history: bool = True,
         cached: int = 256,
     ) -> None:
         self.families = tuple(families)
         self.names = feature_names(self.families)
-        if aggregator is not None and (aggregator.names, aggregator.schema) != (self.names, SCHEMA):
+        if aggregator == "shipped":
+            model = shipped("lexical", SCHEMA)
+            aggregator = model if set(model.names) <= set(self.names) else None
+        if aggregator is not None and (
+            not isinstance(aggregator, Aggregator)
+            or not set(aggregator.names) <= set(self.names)
+            or aggregator.schema != SCHEMA
+        ):
             raise InvalidInputError(
                 "The aggregator was fitted to other features.",
                 where="aggregator",
                 next_step="Fit it with this detector's fit().",
             )
         self.aggregator = aggregator
+        used = () if aggregator is None else aggregator.names
+        self._columns = [self.names.index(name) for name in used]
         self.use_history = use_history
         self._cached = cached
         self._sources = SourceCache(cached)
@@ -81,6 +111,11 @@ class LexicalDetector:
         """Changes whenever some verdict would change."""
         model = "rules" if self.aggregator is None else self.aggregator.fingerprint
         return f"{SCHEMA}:{','.join(self.families)}:{self.use_history:d}:{model}"
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether p is a probability; without a model it only ranks."""
+        return self.aggregator is not None
 
     @property
     def threshold(self) -> float | None:
@@ -125,8 +160,9 @@ class LexicalDetector:
             miss = math.prod(1.0 - (finding.p or 0.0) for finding in findings)
             p = raw = 1.0 - miss
         else:
-            raw = float(self.aggregator.scores([values])[0])
-            p = float(self.aggregator.probabilities([values])[0])
+            row = [values[column] for column in self._columns]
+            raw = float(self.aggregator.scores([row])[0])
+            p = float(self.aggregator.probabilities([row])[0])
         return Verdict(
             p=p,
             findings=findings,
@@ -134,6 +170,26 @@ class LexicalDetector:
             raw=raw,
             ms=1000 * (time.perf_counter() - began),
         )
+
+    def contributions(self, sample: Sample) -> list[Contribution]:
+        """What each feature adds to the verdict on a sample, the weightiest first.
+
+        Args:
+            sample: A response with its context.
+
+        Returns:
+            Nothing where there is no model, or the sample is abstained from.
+        """
+        values = None if self.aggregator is None else self.features(sample)
+        if self.aggregator is None or values is None:
+            return []
+        row = [values[column] for column in self._columns]
+        parts = np.asarray(self.aggregator.model.contributions([row])[0])
+        found = [
+            Contribution(name, value, float(part))
+            for name, value, part in zip(self.aggregator.names, row, parts, strict=True)
+        ]
+        return sorted(found, key=lambda one: -abs(one.weight))
 
     def fit(
         self,
@@ -201,6 +257,7 @@ class LexicalDetector:
                 next_step="Call fit() or load() first.",
             )
         rows, labels, _ = self._labelled(samples)
+        rows = [[row[column] for column in self._columns] for row in rows]
         return self._with(self.aggregator.fit_calibration(rows, labels, method=method))
 
     def save(self, path: str | Path) -> None:

@@ -71,7 +71,9 @@ class TokenDetector:
         self._threshold = threshold
         self._cached = cached
         # It knows what a context is, and keeps the indices.
-        self._lexical = LexicalDetector(self.families, use_history=use_history, cached=cached)
+        self._lexical = LexicalDetector(
+            self.families, aggregator=None, use_history=use_history, cached=cached
+        )
 
     def __repr__(self) -> str:
         state = "not fitted" if self.model is None else f"fitted on {dict(self.model.facts)}"

@@ -9,7 +9,8 @@ from vcplab.grounding.features.terms import tokenise
 
 __all__ = ["opposites"]
 
-# A line: the words of one side, a bar, the words of the other.
+# A line: the words of one side, a bar, the words of the other. Two sides of one event (give and
+# receive, send and receive, come and go) are none: a paraphrase changes them.
 _EN: Final = """
 increase rise grow growth gain climb jump surge up upward upwards expand expansion soar higher \
 boost raise improve improvement | decrease decline fall drop shrink reduce reduction down \
@@ -78,9 +79,8 @@ rich wealthy | poor
 expensive costly pricey | cheap inexpensive affordable
 buy purchase acquire | sell divest
 lend | borrow
-give provide offer | take receive withhold withdraw deny
-send | receive
-arrive enter come | leave depart exit go
+give provide offer | take withhold withdraw deny
+arrive enter come | leave depart exit
 return | leave depart
 push | pull
 add addition | remove subtract removal deletion delete

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from vcplab.grounding.features.derived import derived_time
 from vcplab.grounding.features.family import Family, share
 from vcplab.grounding.features.held import Held, once
 from vcplab.text.time_expressions import TimeSpan, supports_time, times_conflict
@@ -18,7 +19,7 @@ class TimeCheck:
 
     Attributes:
         time: The time.
-        supported: Whether some time of the source says as much.
+        supported: Whether some time of the source says as much, or it follows from several.
         rival: A time of the source that says something else of the same; None if there is none.
             With the text it stands in.
     """
@@ -36,6 +37,7 @@ def check_times(held: Held) -> list[TimeCheck]:
         supported = time.text.lower() in held.source.lower or any(
             supports_time(other, time) for _, other in held.source.times
         )
+        supported = supported or derived_time(held, time)
         rival = None
         if not supported:
             rival = next(

@@ -20,6 +20,8 @@ from vcplab.text.time_expressions import TimeSpan, find_times
 __all__ = ["Source", "SourceCache", "SourceSentence"]
 
 _PREFIX = 4
+# Words that say two of something without a number.
+_TWO = ("both", "neither", "twice", "pair", "double")
 
 
 class SourceSentence(NamedTuple):
@@ -173,6 +175,8 @@ class Source:
                         values.add(float(piece))
                     except ValueError:
                         continue
+        if any(word in self.positions for word in _TWO):
+            values.add(2.0)
         return values
 
     @cached_property
