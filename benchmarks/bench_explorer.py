@@ -13,7 +13,7 @@ import statistics
 import time
 
 import vcplab as vl
-from vcplab.memory.recipes.tag import TagMemo
+
 from vcplab.widgets.explorer_engine import Exploration
 from vcplab.widgets.explorer_views import VIEWS, read_wanted, system_message
 

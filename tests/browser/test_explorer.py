@@ -18,18 +18,15 @@ HOSTILE = "<img src=x onerror='window.hacked=1'><script>window.hacked=2</script>
 
 OPEN = """
 import vcplab as vl
-from vcplab.memory.recipes.tag import TagMemo
-from vcplab.widgets.explorer import RetrievalExplorer
 data = vl.datasets.load("diaries")
-explorer = RetrievalExplorer([TagMemo(), vl.LightMemo()], data)
+base = vl.LightMemo(embedder=vl.LSA())  # learned in a moment, where a model would have to load
+explorer = vl.RetrievalExplorer([vl.TagMemo(base=base), base], data)
 explorer
 """
 
 FAKE = f"""
 import pandas as pd, vcplab as vl
 from vcplab.evaluation.datasets import from_frames
-from vcplab.memory.recipes.tag import TagMemo
-from vcplab.widgets.explorer import RetrievalExplorer
 H = {HOSTILE!r}
 documents = [
     vl.Document(H + "1", "plain words " + H, tags=[H, "<b>tag</b>"]),
@@ -40,8 +37,8 @@ texts = ["budget " + H, "words 预算"]
 queries = pd.DataFrame({{"qid": [H, "q2"], "query": texts, "class": [H, "x"]}})
 qrels = pd.DataFrame({{"qid": [H, "q2"], "docno": ["二", H + "1"], "label": [2, 1]}})
 data = from_frames(corpus, queries, qrels, H)
-systems = {{H: TagMemo(base=vl.BM25()), "other" + H: vl.BM25()}}
-RetrievalExplorer(systems, data)
+systems = {{H: vl.TagMemo(base=vl.BM25()), "other" + H: vl.BM25()}}
+vl.RetrievalExplorer(systems, data)
 """
 
 # From the last move of the slider until the table that answers it is drawn, as the page has it.
@@ -85,6 +82,31 @@ def _means(page: Page) -> list[str]:
 
 def _slider(page: Page, name: str) -> Locator:
     return page.locator(f"[data-name={name}] input[type=range]")
+
+
+def _bring_back(lab: Lab, page: Page) -> None:
+    """Ask what would have recalled a missed document, and use it."""
+    page.get_by_label("Class", exact=True).select_option("tag_hop")
+    own = page.locator(".vcplab-explorer-ranked").first  # that of the selected system
+    missed = own.locator(".vcplab-explorer-missing .vcplab-explorer-doc")
+    for at in range(page.locator(".vcplab-explorer-list tbody button").count()):
+        page.locator(".vcplab-explorer-list tbody button").nth(at).click()
+        page.locator(".vcplab-explorer-ranked li").first.wait_for()
+        _settled(page)
+        if missed.count():
+            break
+    missed.first.click()
+    page.get_by_role("button", name="What would bring it").click()
+    page.locator(".vcplab-explorer-card").wait_for()
+    _settled(page)
+    lab.screenshot_all("explorer_recall")
+    use = page.get_by_role("button", name="Use this setting")
+    if use.count():
+        use.click()
+        page.locator(".vcplab-explorer-card").wait_for(state="hidden")
+        _settled(page)
+        why = page.locator(".vcplab-explorer-fall h5 b").first.inner_text()
+        assert int(why.removeprefix("place ")) <= 10
 
 
 def test_a_slider_moves_the_table_and_a_query_is_opened(lab: Lab) -> None:
@@ -175,36 +197,12 @@ def test_a_slider_moves_the_table_and_a_query_is_opened(lab: Lab) -> None:
     page.get_by_role("button", name="Ask", exact=True).click()
     page.locator(".vcplab-explorer-query h4", has_text="谁提到预算").wait_for()
     _settled(page)
+    _bring_back(lab, page)
     page.set_viewport_size({"width": 700, "height": 1000})
     lab.screenshot_all("explorer_narrow")
     lab.run_cell(0)
     lab.wait_idle()
     assert lab.errors() == []
-
-
-def test_what_would_have_recalled_it(lab: Lab) -> None:
-    page = _open(lab, "explorer_recall.ipynb", OPEN + "# again")
-    page.get_by_label("Class", exact=True).select_option("tag_hop")
-    own = page.locator(".vcplab-explorer-ranked").first  # that of the selected system
-    missed = own.locator(".vcplab-explorer-missing .vcplab-explorer-doc")
-    for at in range(page.locator(".vcplab-explorer-list tbody button").count()):
-        page.locator(".vcplab-explorer-list tbody button").nth(at).click()
-        page.locator(".vcplab-explorer-ranked li").first.wait_for()
-        _settled(page)
-        if missed.count():
-            break
-    missed.first.click()
-    page.get_by_role("button", name="What would bring it").click()
-    page.locator(".vcplab-explorer-card").wait_for()
-    _settled(page)
-    lab.screenshot_all("explorer_recall")
-    use = page.get_by_role("button", name="Use this setting")
-    if use.count():
-        use.click()
-        page.locator(".vcplab-explorer-card").wait_for(state="hidden")
-        _settled(page)
-        why = page.locator(".vcplab-explorer-fall h5 b").first.inner_text()
-        assert int(why.removeprefix("place ")) <= 10
 
 
 def test_hostile_text_stays_text(lab: Lab) -> None:

@@ -324,6 +324,16 @@ class Comparison(Board):
         self._result.release()
         return run_frame(outputs, texts, self.names[system])
 
+    def panel(self, **options: Any) -> Any:
+        """The explorer of these systems on these data, a widget.
+
+        Args:
+            **options: Of `vcplab.widgets.explorer.RetrievalExplorer`.
+        """
+        from vcplab.core.display import view
+
+        return view("panel", "Comparison")(self, **options)
+
     def why(self, qid_or_text: str, docno: str) -> Whys:
         """Where a document stands for a query and why, stage by stage, system by system."""
         from vcplab.evaluation.explaining import explain_all
