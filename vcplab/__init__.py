@@ -68,10 +68,12 @@ if TYPE_CHECKING:
     from vcplab.memory.chunking import chunk
     from vcplab.memory.corpus import Corpus
     from vcplab.memory.document import Document
+    from vcplab.memory.explaining.space import SearchSpace
     from vcplab.memory.filters.spelling import field
     from vcplab.memory.recipes.deep import DeepMemo
     from vcplab.memory.recipes.light import LightMemo
     from vcplab.memory.recipes.mesh import MeshMemo
+    from vcplab.memory.recipes.tag import TagMemo
     from vcplab.memory.stages.dense import Dense
     from vcplab.memory.stages.diversity import MMR, Dedup
     from vcplab.memory.stages.filters import Filter
@@ -83,6 +85,10 @@ if TYPE_CHECKING:
     from vcplab.memory.stages.queries import Exclusions, QueryLanguage, Rewrite
     from vcplab.memory.stages.ranking import Decay, Top
     from vcplab.memory.stages.rerank import Rerank
+    from vcplab.memory.stages.tag_enhance import TagEnhance
+    from vcplab.memory.stages.tag_field import TagField
+    from vcplab.memory.stages.tags import TagLane
+    from vcplab.memory.tags.spreading import BreadthFirst, NoSpread, PageRank, Spikes
     from vcplab.models.chat.failures import ModelError
     from vcplab.models.chat.ledger import Ledger
     from vcplab.models.chat.openai import OpenAIChat
@@ -134,6 +140,7 @@ if TYPE_CHECKING:
     from vcplab.protocol.results import ToolFailure, ToolResult
     from vcplab.text.analysis import Analyzer
     from vcplab.widgets.agent_selector import GroupAgentSelector
+    from vcplab.widgets.explorer import RetrievalExplorer
     from vcplab.widgets.group_chat_panel import GroupChatPanel
 
 __all__ = [
@@ -146,6 +153,7 @@ __all__ = [
     "AgentStore",
     "Analyzer",
     "Ask",
+    "BreadthFirst",
     "ChatBoard",
     "ChatEvent",
     "ChatMessage",
@@ -197,9 +205,11 @@ __all__ = [
     "MiniLM",
     "ModelError",
     "NLIDetector",
+    "NoSpread",
     "Note",
     "OnnxEmbedder",
     "OpenAIChat",
+    "PageRank",
     "Parents",
     "ParsedAnswer",
     "PlaceholderProvider",
@@ -218,16 +228,23 @@ __all__ = [
     "Recorded",
     "RequestStream",
     "Rerank",
+    "RetrievalExplorer",
     "Rewrite",
     "Sample",
     "Scripted",
+    "SearchSpace",
     "SelfConsistencyDetector",
     "SentenceTransformer",
     "Settings",
+    "Spikes",
     "StandInProcess",
     "StandInServer",
     "StyleDetector",
     "Suppression",
+    "TagEnhance",
+    "TagField",
+    "TagLane",
+    "TagMemo",
     "Tantivy",
     "Task",
     "TemplateStore",

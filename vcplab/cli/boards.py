@@ -71,6 +71,13 @@ def _tantivy(embedder: Any) -> Any:
     return Tantivy()
 
 
+def _tag_memo(embedder: Any) -> Any:
+    from vcplab.memory.recipes.light import LightMemo
+    from vcplab.memory.recipes.tag import TagMemo
+
+    return TagMemo(base=LightMemo(embedder=embedder), embedder=embedder)
+
+
 # Name on the command line → a function of the embedder (None: the default one).
 SYSTEMS: Mapping[str, Callable[[Any], Any]] = {
     "BM25": _bm25,
@@ -80,6 +87,7 @@ SYSTEMS: Mapping[str, Callable[[Any], Any]] = {
     "LightMemo": _light_memo,
     "DeepMemo": _deep_memo,
     "MeshMemo": _mesh_memo,
+    "TagMemo": _tag_memo,
 }
 
 

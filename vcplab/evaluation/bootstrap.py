@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -118,16 +119,29 @@ def bootstrap_intervals(
 
 def _resampled_means(scores: NDArray[np.float64], resamples: int, seed: int) -> NDArray[np.float64]:
     n = scores.shape[0]
+    if n * resamples <= _CELLS:
+        counts: NDArray[np.float64] = _kept_counts(n, resamples, seed)
+        return np.asarray(counts @ scores / n, np.float64)
     random = np.random.default_rng(seed)
     means = np.empty((resamples, scores.shape[1]))
     step = max(1, _CELLS // n)
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
-        drawn = random.integers(0, n, (rows, n))
-        drawn += np.arange(rows)[:, None] * n
-        counts = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
-        means[start : start + rows] = counts.astype(np.float64) @ scores / n
+        means[start : start + rows] = _counts(random, rows, n) @ scores / n
     return means
+
+
+def _counts(random: np.random.Generator, rows: int, n: int) -> NDArray[np.float64]:
+    """How often each item is in each of some samples, shape (rows, n)."""
+    drawn = random.integers(0, n, (rows, n))
+    drawn += np.arange(rows)[:, None] * n
+    return np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
+
+
+@lru_cache(maxsize=2)
+def _kept_counts(n: int, resamples: int, seed: int) -> NDArray[np.float64]:
+    """All samples of a small set: drawn once for tables that are made again and again."""
+    return _counts(np.random.default_rng(seed), resamples, n)
 
 
 def _bca(

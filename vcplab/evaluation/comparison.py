@@ -27,7 +27,7 @@ from vcplab.evaluation.units import summarise_task
 
 if TYPE_CHECKING:
     from vcplab.core.store import Store
-    from vcplab.evaluation.explaining import Whys
+    from vcplab.evaluation.explaining import WhyNots, Whys
 
 __all__ = ["Comparison", "compare"]
 
@@ -324,11 +324,35 @@ class Comparison(Board):
         self._result.release()
         return run_frame(outputs, texts, self.names[system])
 
-    def why(self, qid: str, docno: str) -> Whys:
+    def panel(self, **options: Any) -> Any:
+        """The explorer of these systems on these data, a widget.
+
+        Args:
+            **options: Of `vcplab.widgets.explorer.RetrievalExplorer`.
+        """
+        from vcplab.core.display import view
+
+        return view("panel", "Comparison")(self, **options)
+
+    def why(self, qid_or_text: str, docno: str) -> Whys:
         """Where a document stands for a query and why, stage by stage, system by system."""
         from vcplab.evaluation.explaining import explain_all
 
-        return explain_all(self, qid, docno)
+        return explain_all(self, qid_or_text, docno)
+
+    def why_not(self, qid_or_text: str, docno: str, k: int = 10, **options: Any) -> WhyNots:
+        """The smallest change of each system that recalls a document, and its cost over the data.
+
+        Args:
+            qid_or_text: The id of a query, or any text.
+            docno: A document of the corpus.
+            k: Into how many it should come.
+            **options: ``system``, ``space`` and ``most`` of
+                :func:`~vcplab.evaluation.explaining.why_not_all`.
+        """
+        from vcplab.evaluation.explaining import why_not_all
+
+        return why_not_all(self, qid_or_text, docno, k, **options)
 
     # --- how it is told -------------------------------------------------------------------
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vcplab.core.clock import current_clock
 from vcplab.core.errors import InvalidInputError
 from vcplab.core.trace import span
+from vcplab.memory.asked import as_time, parse_queries, positive
 from vcplab.memory.corpus import Corpus
 from vcplab.memory.index.ports import Ranking
 from vcplab.memory.stages.base import Context, Memo, Stage
@@ -22,6 +22,8 @@ from vcplab.protocol.messages import Passage
 if TYPE_CHECKING:
     import pandas as pd
 
+    from vcplab.memory.explaining.space import SearchSpace
+    from vcplab.memory.explaining.whynot import WhyNot
     from vcplab.memory.explanation import Why
 
 __all__ = ["Hits", "Retriever", "Run", "parse_queries"]
@@ -201,9 +203,9 @@ class Retriever:
                 where="query",
                 next_step="For many queries at once use run([...]).",
             )
-        wanted = getattr(self.system, "top_k", _DEFAULT_K) if k is None else _positive(k)
+        wanted = getattr(self.system, "top_k", _DEFAULT_K) if k is None else positive(k)
         vector = None if query_embedding is None else np.asarray(query_embedding, np.float32)
-        parsed = Query(query, vector, _as_time(asked_at, query))
+        parsed = Query(query, vector, as_time(asked_at, query))
 
         def found() -> tuple[State, tuple[Passage, ...]]:
             state = self._state((parsed,), wanted, None)
@@ -234,7 +236,7 @@ class Retriever:
         qids, parsed = parse_queries(queries)
 
         def found() -> tuple[State, list[Ranking], list[str]]:
-            state = self._state(parsed, _positive(k), memo)
+            state = self._state(parsed, positive(k), memo)
             rankings = [ranking.head(k) for ranking in state.lanes[0].rankings]
             rows = (row for ranking in rankings for row in ranking.rows.tolist())
             return state, rankings, self.corpus.docnos(rows)
@@ -273,8 +275,46 @@ class Retriever:
         """
         from vcplab.memory.explanation import explain
 
-        asked = Query(query, None, _as_time(asked_at, query))
-        return explain(self.system, self.corpus, asked, docno, _positive(k))
+        asked = Query(query, None, as_time(asked_at, query))
+        return explain(self.system, self.corpus, asked, docno, positive(k))
+
+    def why_not(
+        self,
+        query: str,
+        docno: str,
+        k: int = _DEFAULT_K,
+        *,
+        space: SearchSpace | Mapping[str, Sequence[Any]] | None = None,
+        asked_at: datetime | str | None = None,
+        most: int | None = None,
+    ) -> WhyNot:
+        """Find the smallest change of parameters that would recall a missed document.
+
+        What is tried, and what "smallest" means, is in :mod:`vcplab.memory.explaining.space`.
+
+        Args:
+            query: What is asked.
+            docno: The document.
+            k: Into how many it should come, as ``search(query, k)`` gives them.
+            space: What may be changed: parameter → values to try, or a space. That of the system's
+                own parameters if None.
+            asked_at: When it is asked, for stages that look at time.
+            most: How many settings are tried at most; 400 if None.
+
+        Returns:
+            The change, the changed system and what else changes; or the stage that keeps the
+            document out, where no setting recalls it.
+
+        Raises:
+            NotFoundError: The corpus has no such document.
+            InvalidInputError: ``k`` is below 1, or ``space`` names what is no parameter.
+        """
+        from vcplab.memory.explaining.search import MOST, why_not
+
+        asked = Query(query, None, as_time(asked_at, query))
+        limit = MOST if most is None else most
+        place = (self.system, self.corpus, asked, docno, positive(k))
+        return why_not(*place, space=space, most=limit)
 
     def transform(self, queries: pd.DataFrame) -> pd.DataFrame:
         """PyTerrier's name for :meth:`run`: a frame of queries to a frame of results."""
@@ -300,64 +340,3 @@ class Retriever:
         documents = self.corpus.documents(ranking.rows.tolist())
         for rank, (doc, score) in enumerate(zip(documents, ranking.scores, strict=True)):
             yield Passage(doc.id, doc.text, float(score), rank, doc.tags, doc.time, doc.metadata)
-
-
-def _positive(k: int) -> int:
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise InvalidInputError(
-            f"k={k!r} is no number of passages.", where="k", next_step="Give a whole number from 1."
-        )
-    return int(k)
-
-
-def parse_queries(queries: pd.DataFrame | Sequence[str]) -> tuple[list[str], tuple[Query, ...]]:
-    """Ids and queries of texts or of a frame, as :meth:`Retriever.run` takes them."""
-    import pandas as pd
-
-    records: list[dict[Any, Any]]
-    if not isinstance(queries, pd.DataFrame):
-        texts: list[Any] = [queries] if isinstance(queries, str) else list(queries)
-        records = [{"qid": str(i + 1), "query": text} for i, text in enumerate(texts)]
-    else:
-        missing = {"qid", "query"} - set(queries.columns)
-        if missing:
-            raise InvalidInputError(
-                f"The queries have no column {sorted(missing)}.",
-                where="queries",
-                next_step="Name the columns qid and query.",
-            )
-        records = queries.to_dict("records")
-    parsed = []
-    for record in records:
-        if not isinstance(record["query"], str):
-            raise InvalidInputError(
-                f"Query {record['qid']!r} is {type(record['query']).__name__}, not a text.",
-                where="queries",
-                next_step="Drop empty rows: queries.dropna(subset=['query']).",
-            )
-        vector = record.get("query_embedding")
-        parsed.append(
-            Query(
-                record["query"],
-                None if vector is None else np.asarray(vector, np.float32),
-                _as_time(record.get("asked_at"), record["qid"]),
-            )
-        )
-    return [str(record["qid"]) for record in records], tuple(parsed)
-
-
-def _as_time(value: Any, qid: Any) -> datetime | None:
-    if value is None or value != value or value == "":  # None, NaN or NaT, empty cell
-        return None
-    if isinstance(value, datetime):
-        time = value.to_pydatetime() if hasattr(value, "to_pydatetime") else value
-    else:
-        try:
-            time = datetime.fromisoformat(str(value))
-        except ValueError:
-            raise InvalidInputError(
-                f"asked_at of query {qid!r} is {value!r}.",
-                where="asked_at",
-                next_step="Write ISO times: 2026-02-28T09:00:00+08:00.",
-            ) from None
-    return time if time.tzinfo else time.replace(tzinfo=current_clock().zone)

@@ -130,7 +130,7 @@ def test_lists_keep_brackets_together() -> None:
 
 def test_every_named_system_can_be_made() -> None:
     made = boards.make_systems(boards.SYSTEMS, "lsa")
-    names = ["BM25", "Tantivy", "Dense", "RRF", "LightMemo", "DeepMemo", "MeshMemo"]
+    names = ["BM25", "Tantivy", "Dense", "RRF", "LightMemo", "DeepMemo", "MeshMemo", "TagMemo"]
     assert list(made) == names
     with pytest.raises(NotFoundError):
         boards.make_systems(["nothing at all"])

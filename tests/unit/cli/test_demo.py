@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.dense
 
-SYSTEMS = ["BM25", "Tantivy", "Dense", "RRF", "LightMemo", "DeepMemo", "MeshMemo"]
+SYSTEMS = ["BM25", "Tantivy", "Dense", "RRF", "LightMemo", "DeepMemo", "MeshMemo", "TagMemo"]
 
 
 def test_the_table_has_all_systems_with_intervals_tests_and_cost(demos: Demos) -> None:

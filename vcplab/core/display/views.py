@@ -17,12 +17,14 @@ __all__ = ["is_notebook", "register_view", "view"]
 # (kind, owner) -> "module:function". Only strings, so that the ground floor imports no room.
 _DECLARED: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
+        ("panel", "Comparison"): "vcplab.widgets.explorer:explorer",
         ("panel", "DetectionBoard"): "vcplab.widgets.detection_panel:detection_panel",
         ("panel", "GroupChat"): "vcplab.widgets.chat_panel:chat_panel",
         ("panel", "NodeFacet"): "vcplab.widgets.node_panel:node_panel",
         ("panel", "PluginsFacet"): "vcplab.widgets.plugin_panel:plugin_panel",
         ("panel", "TraceFacet"): "vcplab.widgets.trace_panel:trace_panel",
         ("plot", "Comparison"): "vcplab.evaluation.plots:forest_plot",
+        ("plot", "Why"): "vcplab.evaluation.waterfalls:waterfall_plot",
     }
 )
 _registered: dict[tuple[str, str], str] = {}

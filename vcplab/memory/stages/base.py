@@ -7,14 +7,15 @@ composition that cannot work is refused where it is written:
 kind      what it does                     lanes in   lanes out
 ========  ===============================  =========  ==========
 query     rewrites or expands the query    0          0
-lane      finds candidates                 0          1
+lane      finds candidates                 0 or 1     1 more
 fusion    makes one list of several        ≥ 1        1
 ranking   reorders or shortens one list    1          1
 filter    narrows what may be found        0 or 1     as given
 ========  ===============================  =========  ==========
 
-A filter before the lanes makes them search among fewer documents; behind them it drops from the
-list.
+A lane that takes a list (:class:`~vcplab.memory.stages.tags.TagLane`) keeps it and puts its own
+beside it. A filter before the lanes makes them search among fewer documents; behind them it drops
+from the list.
 
 A stage is an immutable value. Run on a corpus it is a pure function of (stage, corpus, queries),
 so a :class:`Memo` can keep what it gave: systems that share a prefix share the work, and each is
@@ -24,17 +25,16 @@ still charged the time of the whole, as if it had run alone.
 from __future__ import annotations
 
 import dataclasses
-import time
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vcplab.core.errors import InvalidInputError
 from vcplab.memory.stages.configurable import Configurable, is_versioned
-from vcplab.memory.stages.state import Lane, Query, State
+from vcplab.memory.stages.context import Context, Memo, Output, merged
+from vcplab.memory.stages.state import Lane, State
 
 if TYPE_CHECKING:
     from vcplab.memory.corpus import Corpus
@@ -52,105 +52,6 @@ _LANES_IN: dict[str, tuple[int, int]] = {
     "ranking": (1, 1),
     "filter": (0, 1),
 }
-
-
-class Memo:
-    """Keeps the states of pipeline prefixes, so that systems that share one run it once.
-
-    Use one per block of queries: it holds on to everything until it is dropped.
-    """
-
-    def __init__(self) -> None:
-        # Stages and corpora are kept as well: what is identified by being that very object must
-        # not make room for another one at the same address.
-        self._states: dict[tuple[str, Corpus, int, str, int], tuple[State, Stage]] = {}
-        self.hits = 0
-
-    def __len__(self) -> int:
-        return len(self._states)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Output:
-    """What a stage gives.
-
-    Attributes:
-        queries: Rewritten queries, or None if unchanged.
-        lanes: New lanes, or None if unchanged.
-        mask: bool, shape (rows,): the documents that lanes may find, or None if unchanged.
-        extra_milliseconds: Correction of the clock per query (a cached encoding), shape (n,).
-        notices: What the reader should know.
-        volatile: Whether the next run may well give something else (a service that failed), so
-            that the result must not be kept.
-    """
-
-    queries: tuple[Query, ...] | None = None
-    lanes: tuple[Lane, ...] | None = None
-    mask: NDArray[np.bool_] | None = None
-    extra_milliseconds: NDArray[np.float64] | None = None
-    notices: tuple[str, ...] = ()
-    volatile: bool = False
-
-
-class Context:
-    """One run of a pipeline on a corpus: where stages find the indexes and where time is kept.
-
-    Args:
-        corpus: The documents.
-        depth: Length of the lists that are asked for.
-        memo: Shared with other runs on the same queries.
-        watch: Told of every stage with the states before and after it (explanations).
-    """
-
-    def __init__(
-        self,
-        corpus: Corpus,
-        depth: int,
-        memo: Memo | None = None,
-        watch: Callable[[Stage, State, State], None] | None = None,
-    ) -> None:
-        self.corpus = corpus
-        self.depth = depth
-        self.memo = memo
-        self.watch = watch
-
-    def run(self, stage: Stage, state: State) -> State:
-        """The state after ``stage``, from the memo or freshly computed.
-
-        Args:
-            stage: Any stage but a composition (those call this for their parts).
-            state: The state before it.
-        """
-        fingerprint = stage.fingerprint
-        key = (fingerprint, self.corpus, self.corpus.version, state.key, self.depth)
-        if self.memo is not None and key in self.memo._states:
-            self.memo.hits += 1
-            return self.memo._states[key][0]
-        began = time.process_time()
-        output = stage.apply(state, self)
-        spent = (time.process_time() - began) * 1000 / max(1, len(state.queries))
-        milliseconds = state.milliseconds + spent
-        if output.extra_milliseconds is not None:
-            milliseconds = milliseconds + output.extra_milliseconds
-        after = State(
-            state.queries if output.queries is None else output.queries,
-            state.lanes if output.lanes is None else output.lanes,
-            milliseconds,
-            _merge(state.notices, output.notices),
-            f"{state.key}/{fingerprint}",
-            state.mask if output.mask is None else output.mask,
-            state.evidence if stage.kind in ("fusion", "ranking", "filter") else state.sources,
-            state.volatile or output.volatile,
-        )
-        if self.memo is not None:
-            self.memo._states[key] = (after, stage)
-        if self.watch is not None:
-            self.watch(stage, state, after)
-        return after
-
-
-def _merge(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
-    return first + tuple(n for n in second if n not in first)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -203,6 +104,22 @@ class Stage(Configurable):
 
     def prepare(self, corpus: Corpus) -> None:
         """Build what the stage needs of the corpus ahead of the first query."""
+
+    def shares(
+        self, before: State, context: Context, query: int, row: int
+    ) -> tuple[tuple[str, float, str], ...]:
+        """The parts that a document's new score is the sum of, for explanations.
+
+        Args:
+            before: The state before the stage.
+            context: The run.
+            query: Which query.
+            row: The document.
+
+        Returns:
+            Name, value and reason of each part; empty for a stage whose score is not a sum.
+        """
+        return ()
 
     def _run(self, state: State, context: Context) -> State:
         return context.run(self, state)
@@ -338,7 +255,7 @@ class SideBySide(_Composition):
         spent = sum((r.milliseconds - state.milliseconds for r in results), state.milliseconds)
         notices = state.notices
         for result in results:
-            notices = _merge(notices, result.notices)
+            notices = merged(notices, result.notices)
         sources: tuple[Lane, ...] = ()
         if any(result.sources for result in results):
             sources = tuple(lane for result in results for lane in result.evidence)

@@ -24,6 +24,9 @@ from vcplab.text.analysis import Analyzer, default_analyzer
 
 __all__ = ["BM25", "LexicalLane", "Syntax", "Tantivy"]
 
+# Terms that a reason names as missing.
+_MISSED = 12
+
 Syntax = Literal["plain", "deepmemo"]
 
 
@@ -203,6 +206,24 @@ class _LexicalScorer:
             only = StructuredQuery({}, ((words, 1.0),)) if len(words) > 1 else {words[0]: 1.0}
             if self.index.score(only, at)[0] > 0:
                 return f"excluded by [{' '.join(words)}]"
+        shares = self._shares(asked, at)
+        found = sorted((t for t in shares if shares[t] > 0), key=lambda t: (-shares[t], t))
+        missed = sorted(t for t in shares if shares[t] == 0)
+        text = ", ".join(f"{term} {shares[term]:.2f}" for term in found) or "no term in common"
+        if len(missed) > _MISSED:
+            missed = [*missed[:_MISSED], f"{len(missed) - _MISSED} more"]
+        return text + (f"; not in it: {', '.join(missed)}" if missed and found else "")
+
+    def terms(self, query: int, row: int) -> tuple[tuple[str, float], ...]:
+        """Matched terms and phrases with their shares of the score, largest first."""
+        asked = self.queries[query]
+        if not isinstance(asked, StructuredQuery):
+            asked = StructuredQuery(asked)
+        shares = self._shares(asked, np.array([row], np.int64))
+        found = [(term, share) for term, share in shares.items() if share > 0]
+        return tuple(sorted(found, key=lambda pair: (-pair[1], pair[0])))
+
+    def _shares(self, asked: StructuredQuery, at: NDArray[np.int64]) -> dict[str, float]:
         shares = {
             term: float(self.index.score({term: weight}, at)[0])
             for term, weight in asked.terms.items()
@@ -210,7 +231,4 @@ class _LexicalScorer:
         for words, weight in asked.phrases:
             phrase = StructuredQuery({}, ((words, weight),))
             shares[f'"{" ".join(words)}"'] = float(self.index.score(phrase, at)[0])
-        found = sorted((t for t in shares if shares[t] > 0), key=lambda t: (-shares[t], t))
-        missed = sorted(t for t in shares if shares[t] == 0)
-        text = ", ".join(f"{term} {shares[term]:.2f}" for term in found) or "no term in common"
-        return text + (f"; not in it: {', '.join(missed)}" if missed and found else "")
+        return shares

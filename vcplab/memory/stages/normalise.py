@@ -26,9 +26,9 @@ def normalise(
         raw: Scores of the documents in question, NaN where the lane said nothing; shape (n,).
         listed: All scores of the lane's list for the query, descending; shape (m,).
         norm: Which way. ``raw``: as it is. ``max``: divided by the query's highest. ``auto``: raw
-            for a cosine, else max. ``theoretical``: from the least a score of that scale can be
-            (0, for a cosine -1) to the query's highest. ``minmax``: from the list's lowest to its
-            highest. ``zscore``: mean 0, deviation 1 over the list.
+            for a cosine or a share, else max. ``theoretical``: from the least a score of that scale
+            can be (0, for a cosine -1) to the query's highest. ``minmax``: from the list's lowest
+            to its highest. ``zscore``: mean 0, deviation 1 over the list.
         scale: The lane's scale.
 
     Returns:
@@ -36,7 +36,7 @@ def normalise(
         ``zscore`` the value of the list's end.
     """
     if norm == "auto":
-        norm = "raw" if scale == "cosine" else "max"
+        norm = "raw" if scale in ("cosine", "share") else "max"
     if not len(listed):
         return np.nan_to_num(raw, nan=0.0) * 0.0
     low, high = float(listed[-1]), float(listed[0])

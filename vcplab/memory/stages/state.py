@@ -83,7 +83,7 @@ class Lane:
 
     Attributes:
         name: What tables call it.
-        scale: ``bm25``, ``cosine`` or ``fused``.
+        scale: ``bm25``, ``cosine``, ``share`` (0 to 1, comparable between queries) or ``fused``.
         rankings: One per query, with raw scores.
         scorer: Scores for rows outside the lists; None once they were cut or changed.
         applies: Which documents the lane can judge; None means all.
