@@ -44,9 +44,9 @@ lab: $(VENV)/.installed
 
 test: unit shown
 
-# Notebooks on one processor and the browser on the other.
+# Notebooks beside browsers, two processes.
 shown: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/notebooks tests/browser
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/notebooks tests/browser --durations=15
 
 unit: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n 3 --dist loadfile tests/unit plugins --durations=25

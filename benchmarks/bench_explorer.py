@@ -13,7 +13,6 @@ import statistics
 import time
 
 import vcplab as vl
-
 from vcplab.widgets.explorer_engine import Exploration
 from vcplab.widgets.explorer_views import VIEWS, read_wanted, system_message
 
@@ -30,7 +29,7 @@ SLIDERS = (
 def main() -> None:
     """Print the median of each slider, on the wall and of the processor."""
     data = vl.datasets.load("diaries")
-    exploration = Exploration([vl.LightMemo(), TagMemo()], data)
+    exploration = Exploration([vl.LightMemo(), vl.TagMemo()], data)
     states = [{"system": place, "beside": 1 - place} for place in (0, 1)]
     for state in states:
         VIEWS["table"](exploration, read_wanted(exploration, state), lambda: False)
