@@ -92,6 +92,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_WATCH] = _Watch()
 
 
+# Files that take long, few tests or many: begun first, so that no worker is left alone with one.
+_LONG = (
+    "test_demo", "test_onnx", "test_cross_encoder_detector", "test_doctor", "test_hot_reload",
+    "test_why_not", "test_half_open", "test_soak", "test_long_cells", "test_sidecar", "test_magics",
+    "test_dial", "test_boosting", "test_query_language", "test_chats", "test_disk", "test_frames",
+    "test_reranking_cross_encoder", "test_tantivy", "test_bad_plugins", "test_runners",
+    "test_node_command", "test_stdio", "test_docs", "test_openai", "test_robustness", "test_kill",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files of a run."""
+    places = {name: place for place, name in enumerate(_LONG)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
 def pytest_collection_finish() -> None:
     """Take what collecting made out of the garbage collector's sight.
 

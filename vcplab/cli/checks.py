@@ -187,9 +187,9 @@ def _data() -> Iterator[Check]:
         return
     for card_path in sorted(folder.glob("*/dataset.json")):
         card = json.loads(card_path.read_text(encoding="utf-8"))
-        title = (
-            f"{card.get('version', '?')}, {card.get('counts', {}).get('documents', '?')} documents"
-        )
+        counts = card.get("counts", {})
+        what = next((name for name in ("documents", "pairs") if name in counts), "documents")
+        title = f"{card.get('version', '?')}, {counts.get(what, '?')} {what}"
         stated = str(card.get("hash", ""))
         if not stated:
             yield Check("data", card_path.parent.name, "warn", f"{title}, no hash stated")
@@ -208,11 +208,14 @@ def _data() -> Iterator[Check]:
 def data_hash(folder: Path) -> str:
     """SHA-256 of a bundled data set, by the rule of its card.
 
-    Over each file in ``dailynote/``, ``queries.jsonl`` and ``qrels/*.tsv``, ordered by its path
-    (POSIX, NFC): the path, a zero byte, the content, a zero byte.
+    Over each file in ``dailynote/``, ``queries.jsonl`` and ``qrels/*.tsv``, or those that the card
+    names, ordered by its path (POSIX, NFC): the path, a zero byte, the content, a zero byte.
     """
-    paths = [p for p in (folder / "dailynote").rglob("*") if p.is_file()]
-    paths += [folder / "queries.jsonl", *(folder / "qrels").glob("*.tsv")]
+    card = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    paths = [folder / name for name in card.get("files", {}).values()]
+    if not paths:
+        paths = [p for p in (folder / "dailynote").rglob("*") if p.is_file()]
+        paths += [folder / "queries.jsonl", *(folder / "qrels").glob("*.tsv")]
     named = {unicodedata.normalize("NFC", p.relative_to(folder).as_posix()): p for p in paths}
     digest = hashlib.sha256()
     for name in sorted(named):

@@ -36,6 +36,7 @@ __all__ = ["StandInServer"]
 T = TypeVar("T")
 
 _GRACE = 3.0
+_TURNS = 3
 
 
 class StandInServer(Levers):
@@ -347,6 +348,10 @@ class StandInServer(Levers):
             kept.close()
         if listening is not None:
             listening.close()
+            # What was accepted a moment ago gets its transport in the loop's next turns; nobody
+            # would close it otherwise.
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
         self._desk.end_life(abrupt=abrupt)
         with suppress(OperationTimeoutError):
             await self._until(lambda: not self._desk.wires, _GRACE)
