@@ -47,7 +47,7 @@ lab: $(VENV)/.installed
 
 test: unit shown
 
-# Notebooks beside browsers, two processes.
+# Notebooks on one processor and the browser on the other.
 shown: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/notebooks tests/browser --durations=15
 

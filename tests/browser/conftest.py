@@ -61,13 +61,11 @@ def _why_not() -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark this folder's tests, and skip them together where the browser is missing."""
     reason = _why_not()
-    files = sorted({item.path for item in items if HERE in item.path.parents})
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            # One JupyterLab and one browser for every second file: a worker each.
-            half = files.index(item.path) % 2
-            item.add_marker(pytest.mark.xdist_group(f"browser-{half}"))
+            # One JupyterLab and one browser serve them all, on one worker.
+            item.add_marker(pytest.mark.xdist_group("browser"))
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
