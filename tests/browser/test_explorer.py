@@ -116,7 +116,7 @@ def test_a_slider_moves_the_table_and_a_query_is_opened(lab: Lab) -> None:
     lab.screenshot_all("explorer_table")
 
     times = [
-        page.evaluate(MOVE, {"name": "tag_weight", "value": value / 100}) for value in range(31, 46)
+        page.evaluate(MOVE, {"name": "tag_weight", "value": value / 100}) for value in range(31, 45, 2)
     ]
     print(f"slider to table: median {statistics.median(times):.0f} ms, worst {max(times):.0f} ms")
     # 300 ms on a machine of its own; here others may be busy.
@@ -125,7 +125,7 @@ def test_a_slider_moves_the_table_and_a_query_is_opened(lab: Lab) -> None:
     after = _means(page)
     assert after[0] != before[0]
     assert after[1] == before[1]
-    assert "tag_weight=0.45" in page.locator(".vcplab-explorer-code pre").inner_text()
+    assert "tag_weight=0.43" in page.locator(".vcplab-explorer-code pre").inner_text()
 
     # Many moves in a row: one answer, and it is that of the last.
     page.evaluate(
