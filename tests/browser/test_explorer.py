@@ -116,7 +116,8 @@ def test_a_slider_moves_the_table_and_a_query_is_opened(lab: Lab) -> None:
     lab.screenshot_all("explorer_table")
 
     times = [
-        page.evaluate(MOVE, {"name": "tag_weight", "value": value / 100}) for value in range(31, 45, 2)
+        page.evaluate(MOVE, {"name": "tag_weight", "value": value / 100})
+        for value in range(31, 45, 2)
     ]
     print(f"slider to table: median {statistics.median(times):.0f} ms, worst {max(times):.0f} ms")
     # 300 ms on a machine of its own; here others may be busy.

@@ -8,6 +8,7 @@ from typing import Final
 
 from vcplab.text._clocks_en import CLOCK, DURATION, HOURS, SMALL, read_clock, read_duration
 from vcplab.text._times import CONNECTOR, Found, Rule, iso_date
+from vcplab.text.english_numbers import ORDINALS
 
 __all__ = ["EN_RULES", "english_candidates"]
 
@@ -31,35 +32,7 @@ _FULL = (
 _MONTH = rf"(?:{_FULL}|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?)"
 _YEAR = "(?:1[0-9]{3}|20[0-9]{2})(?![0-9])"
 _DAY = "(?:3[01]|[12][0-9]|0?[1-9])"
-_DAY_WORDS: Final = {
-    word: number
-    for number, word in enumerate(
-        [
-            "first",
-            "second",
-            "third",
-            "fourth",
-            "fifth",
-            "sixth",
-            "seventh",
-            "eighth",
-            "ninth",
-            "tenth",
-            "eleventh",
-            "twelfth",
-            "thirteenth",
-            "fourteenth",
-            "fifteenth",
-            "sixteenth",
-            "seventeenth",
-            "eighteenth",
-            "nineteenth",
-            "twentieth",
-        ],
-        start=1,
-    )
-}
-_ORDINAL_WORDS = "|".join(sorted(_DAY_WORDS, key=len, reverse=True))
+_ORDINAL_WORDS = "|".join(sorted(ORDINALS, key=len, reverse=True))
 _NTH = (
     f"(?:{_DAY}(?:st|nd|rd|th)?|(?:twenty|thirty)-(?:{_ORDINAL_WORDS})|{_ORDINAL_WORDS}|thirtieth)"
 )
@@ -178,13 +151,13 @@ def _day(text: str) -> int | None:
     lowered = text.lower()
     if lowered[0].isdigit():
         return int(re.sub("[a-z]", "", lowered))
-    if lowered in _DAY_WORDS:
-        return _DAY_WORDS[lowered]
+    if lowered in ORDINALS:
+        return ORDINALS[lowered]
     tens, _, ones = lowered.partition("-")
     if lowered == "thirtieth":
         return 30
-    value = {"twenty": 20, "thirty": 30}[tens] + _DAY_WORDS[ones]
-    return value if value <= 31 and _DAY_WORDS[ones] < 10 else None
+    value = {"twenty": 20, "thirty": 30}[tens] + ORDINALS[ones]
+    return value if value <= 31 and ORDINALS[ones] < 10 else None
 
 
 def _date(match: re.Match[str]) -> Found | None:
@@ -348,7 +321,7 @@ def _rules_by_word() -> dict[str, tuple[int, ...]]:
     small = list(re.findall("[a-z]+", SMALL))
     groups: tuple[tuple[Iterable[str], tuple[int, ...]], ...] = (
         (_MONTHS, (4, 6, 13)),
-        (_DAY_WORDS, (5, 7, 8)),
+        (ORDINALS, (5, 7, 8)),
         (("twenty", "thirty", "thirtieth"), (5, 8)),
         (("q", "h", "last", "spring", "summer", "autumn", "fall", "winter"), (7,)),
         (_DECADE_WORDS, (8,)),

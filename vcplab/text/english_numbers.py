@@ -8,7 +8,37 @@ from typing import Final
 
 from vcplab.text.numerals import Number, NumberSpan, find_numbers
 
-__all__ = ["english_value", "find_all_numbers", "find_english_numbers"]
+__all__ = ["ORDINALS", "english_value", "find_all_numbers", "find_english_numbers"]
+
+ORDINALS: Final = {
+    word: number
+    for number, word in enumerate(
+        [
+            "first",
+            "second",
+            "third",
+            "fourth",
+            "fifth",
+            "sixth",
+            "seventh",
+            "eighth",
+            "ninth",
+            "tenth",
+            "eleventh",
+            "twelfth",
+            "thirteenth",
+            "fourteenth",
+            "fifteenth",
+            "sixteenth",
+            "seventeenth",
+            "eighteenth",
+            "nineteenth",
+            "twentieth",
+        ],
+        start=1,
+    )
+}
+"""Ordinal words up to the twentieth, and their numbers."""
 
 _ONES: Final = {
     word: value

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Final, Literal
 
 from vcplab.text._units import CURRENCY_SIGNS, Unit, currency, match_unit
-from vcplab.text.english_numbers import find_all_numbers
+from vcplab.text.english_numbers import ORDINALS, find_all_numbers
 from vcplab.text.numerals import Number, NumberSpan
 from vcplab.text.time_expressions import TimeSpan, find_times
 
@@ -32,34 +32,6 @@ _ORDINAL_ZH: Final = re.compile(r"第[ ]?$")
 _TOKEN: Final = re.compile("[A-Za-z0-9]+")
 _NTH: Final = re.compile("([0-9]{1,4})(?:st|nd|rd|th)", re.IGNORECASE)
 _INSIDE: Final = frozenset(".,-_")
-_ORDINALS: Final = {
-    word: number
-    for number, word in enumerate(
-        [
-            "first",
-            "second",
-            "third",
-            "fourth",
-            "fifth",
-            "sixth",
-            "seventh",
-            "eighth",
-            "ninth",
-            "tenth",
-            "eleventh",
-            "twelfth",
-            "thirteenth",
-            "fourteenth",
-            "fifteenth",
-            "sixteenth",
-            "seventeenth",
-            "eighteenth",
-            "nineteenth",
-            "twentieth",
-        ],
-        start=1,
-    )
-}
 _RATE: Final = re.compile("[%％]$|百分之")
 _PART: Final = re.compile(
     r"分之|^一半$|\bhal(?:f|ves)$|^half\b|\b(?:thirds?|quarters?|fourths?|fifths?|sixths?|"
@@ -270,7 +242,7 @@ def _duration(text: str, span: TimeSpan) -> Quantity:
 def _ordinals(text: str) -> Iterator[Quantity]:
     for token in _TOKEN.finditer(text):
         word = token[0]
-        value = _ORDINALS.get(word.lower())
+        value = ORDINALS.get(word.lower())
         if value is None and word[0] <= "9" and (nth := _NTH.fullmatch(word)):
             value = int(nth[1])
         start, end = token.span()

@@ -10,14 +10,12 @@ import numpy as np
 import pandas as pd
 
 from vcplab.core.display import view
-from vcplab.core.errors import NotFoundError
-from vcplab.evaluation.board import Board
-from vcplab.evaluation.detection.metrics import DetectionMetric, parse_detection_metrics
+from vcplab.evaluation.detection.metrics import parse_detection_metrics
 from vcplab.evaluation.detection.outputs import verdict_of
 from vcplab.evaluation.detection.slices import slice_columns, slice_table, slices_of
 from vcplab.evaluation.detection.systems import DetectorSystem
 from vcplab.evaluation.detection.task import DetectionTask
-from vcplab.evaluation.samples import GroundingData
+from vcplab.evaluation.samples.board import GroundingBoard
 from vcplab.evaluation.statistics import (
     adjust,
     confidence_of,
@@ -32,7 +30,7 @@ __all__ = ["DetectionBoard"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class DetectionBoard(Board):
+class DetectionBoard(GroundingBoard):
     """Detectors side by side.
 
     Attributes:
@@ -42,50 +40,9 @@ class DetectionBoard(Board):
     systems: tuple[DetectorSystem, ...]
     task: DetectionTask
 
-    pace_heading: ClassVar[str] = "ms/item"
-
-    @property
-    def data(self) -> GroundingData:
-        """What was judged."""
-        return self.task.data
-
-    @property
-    def units(self) -> str:
-        """Intervals are over groups of samples."""
-        return "groups"
-
-    @property
-    def n(self) -> int:
-        """Number of groups."""
-        return len(set(self.data.groups))
-
-    @property
-    def title(self) -> str:
-        """Data and number of samples, for figures."""
-        return f"{self.data.name} ({self.data.split}), {len(self.data)} samples"
-
-    @property
-    def data_name(self) -> str:
-        """What the data are called."""
-        return self.data.name
-
-    def is_better(self, metric: str) -> int:
-        """1 if more of a metric is better, -1 if less is, 0 if neither."""
-        measure: DetectionMetric = self._measures[metric]
-        return {"more": 1, "less": -1}.get(measure.better, 0)
+    noun: ClassVar[str] = "detector"
 
     # --- what they said -------------------------------------------------------------------
-
-    def _place(self, system: str | int) -> int:
-        if isinstance(system, str) and system in self.names:
-            return self.names.index(system)
-        if isinstance(system, int) and -len(self.names) <= system < len(self.names):
-            return system % len(self.names)
-        raise NotFoundError(
-            f"There is no detector {system!r}.",
-            where="system",
-            next_step=f"The detectors are: {', '.join(self.names)}.",
-        )
 
     def verdicts(self, system: str | int = 0) -> dict[str, Verdict]:
         """Sample id → verdict of a detector, in the order of the data.

@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 
 from vcplab.core.errors import NotFoundError
-from vcplab.evaluation.board import Board
 from vcplab.evaluation.detection import statistics as of
 from vcplab.evaluation.detection.slices import slice_columns, slice_table, slices_of
-from vcplab.evaluation.samples import GroundingData
+from vcplab.evaluation.samples.board import GroundingBoard
 from vcplab.evaluation.statistics.resampling import resample_groups
 from vcplab.evaluation.suppression.edits import Edit, judged_edits
-from vcplab.evaluation.suppression.metrics import SuppressionMetric, parse_suppression_metrics
+from vcplab.evaluation.suppression.metrics import parse_suppression_metrics
 from vcplab.evaluation.suppression.systems import SuppressorSystem
 from vcplab.evaluation.suppression.task import SuppressionTask
 
@@ -29,7 +28,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class SuppressionBoard(Board):
+class SuppressionBoard(GroundingBoard):
     """Suppressors side by side.
 
     Attributes:
@@ -39,50 +38,9 @@ class SuppressionBoard(Board):
     systems: tuple[SuppressorSystem, ...]
     task: SuppressionTask
 
-    pace_heading: ClassVar[str] = "ms/item"
-
-    @property
-    def data(self) -> GroundingData:
-        """What was suppressed."""
-        return self.task.data
-
-    @property
-    def units(self) -> str:
-        """Intervals are over groups of samples."""
-        return "groups"
-
-    @property
-    def n(self) -> int:
-        """Number of groups."""
-        return len(set(self.data.groups))
-
-    @property
-    def title(self) -> str:
-        """Data and number of samples, for figures."""
-        return f"{self.data.name} ({self.data.split}), {len(self.data)} samples"
-
-    @property
-    def data_name(self) -> str:
-        """What the data are called."""
-        return self.data.name
-
-    def is_better(self, metric: str) -> int:
-        """1 if more of a metric is better, -1 if less is, 0 if neither."""
-        measure: SuppressionMetric = self._measures[metric]
-        return {"more": 1, "less": -1}.get(measure.better, 0)
+    noun: ClassVar[str] = "suppressor"
 
     # --- what they did --------------------------------------------------------------------
-
-    def _place(self, system: str | int) -> int:
-        if isinstance(system, str) and system in self.names:
-            return self.names.index(system)
-        if isinstance(system, int) and -len(self.names) <= system < len(self.names):
-            return system % len(self.names)
-        raise NotFoundError(
-            f"There is no suppressor {system!r}.",
-            where="system",
-            next_step=f"The suppressors are: {', '.join(self.names)}.",
-        )
 
     def texts(self, system: str | int = 0) -> pd.DataFrame:
         """Every response before and after: id, before, after, edits.
