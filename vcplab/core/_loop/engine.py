@@ -34,6 +34,7 @@ GRACE = 2.0
 """Seconds that a cancelled task is given to run its ``finally`` blocks before its waiter goes
 on."""
 
+_LAST_TURNS = 3
 _SLICE = 0.05
 """Longest uninterruptible wait in seconds. A lock cannot be interrupted on Windows, nor on POSIX
 when the signal reaches another thread, so every wait is made of slices."""
@@ -226,6 +227,9 @@ class Engine:
                 await asyncio.wait(tasks, timeout=left)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.loop.shutdown_asyncgens(), grace)
+            # Transports that were told to close do so in the next turns.
+            for _ in range(_LAST_TURNS):
+                await asyncio.sleep(0)
         finally:
             self._stopping = True
             self.loop.stop()

@@ -71,6 +71,7 @@ class Desk:
         self._watchers = 0
         self._waiting: list[asyncio.Future[None]] = []
         self._pulse: asyncio.TimerHandle | None = None
+        self._over = False
 
     # Its life
 
@@ -81,11 +82,12 @@ class Desk:
             serve: Answers HTTP requests.
         """
         self._serve = serve
-        self.draining = self.stalled = False
+        self.draining = self.stalled = self._over = False
         self._wait_for_beat()
 
     def end_life(self, *, abrupt: bool) -> None:
-        """Close all connections; the loss of each rejects its calls."""
+        """Close all connections; the loss of each rejects its calls. Later ones are dropped."""
+        self._over = True
         if self._pulse is not None:
             self._pulse.cancel()
         for wire in list(self.wires):
@@ -135,6 +137,8 @@ class Desk:
     def made(self, wire: Wire) -> None:
         """A TCP connection stands."""
         self.wires.add(wire)
+        if self._over:  # accepted in the server's last moment
+            wire.abort()
 
     def upgrade(self, wire: Wire, target: str) -> Verdict:
         """Let in whoever has the key in a path we know; the rest is dropped without a word."""

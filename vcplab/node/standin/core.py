@@ -355,7 +355,10 @@ class StandInServer(Levers):
         self._desk.end_life(abrupt=abrupt)
         with suppress(OperationTimeoutError):
             await self._until(lambda: not self._desk.wires, _GRACE)
+        for wire in tuple(self._desk.wires):
+            wire.abort()
         await self._desk.end_tasks()
+        await asyncio.sleep(0)  # the transports close in the loop's next turn
 
     async def _restart(self, down: float) -> None:
         was_listening = self._listening is not None
