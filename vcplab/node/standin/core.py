@@ -347,11 +347,15 @@ class StandInServer(Levers):
         if kept is not None:
             kept.close()
         if listening is not None:
-            listening.close()
-            # What was accepted a moment ago gets its transport in the loop's next turns; nobody
-            # would close it otherwise.
+            # What was accepted a moment ago gets its transport in the loop's next turns. A server
+            # that is closed before leaves it half made and open (CPython gh-109564).
+            loop = asyncio.get_running_loop()
+            with suppress(NotImplementedError):  # the proactor loop of Windows
+                for sock in listening.sockets:
+                    loop.remove_reader(sock.fileno())
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
+            listening.close()
         self._desk.end_life(abrupt=abrupt)
         with suppress(OperationTimeoutError):
             await self._until(lambda: not self._desk.wires, _GRACE)
